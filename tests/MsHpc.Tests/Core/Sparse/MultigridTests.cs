@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using MsHpc.Core.Sparse;
+using NUnit.Framework;
 
 namespace MsHpc.Tests.Core.Sparse;
 
