@@ -1,7 +1,6 @@
 using MsHpc.Continuum.Assembly;
 using MsHpc.Continuum.Materials;
 using MsHpc.Core;
-using MsHpc.Core.Dense;
 using MsHpc.Core.Parallel;
 using MsHpc.Core.Sparse;
 
@@ -124,6 +123,7 @@ public sealed class LargeRve : IDisposable
         strain.CopyTo(_strain);
         (_time, _step, _linearIterations) = (time, timeStep, 0);
         var norms = new List<double>();
+        var target = new double[_n];
         for (int iteration = 0; ; iteration++)
         {
             double norm = Residual();
@@ -141,7 +141,6 @@ public sealed class LargeRve : IDisposable
             if (_multiplierRows.Length > 0)
             {
                 Border();
-                Span<double> target = stackalloc double[_n];
                 for (int c = 0; c < _n; c++) target[c] = -Dot(_multiplierRows[c], Reduced(_fluctuation));
                 Complete(_dq, target, out var change);
                 for (int c = 0; c < _n; c++) _multiplier[c] += change[c];
@@ -190,7 +189,7 @@ public sealed class LargeRve : IDisposable
                 right[i] = values[free[i]] - response.Stress[free[i]];
                 for (int j = 0; j < m; j++) matrix[i * m + j] = tangent[free[i], free[j]];
             }
-            if (!SmallMatrix.Solve(matrix, m, right, 1))
+            if (!SmallMatrix.Solve(m, matrix, right))
                 throw new NumericalException("the macro tangent is singular in the components whose stress is given");
             for (int i = 0; i < m; i++) strain[free[i]] += right[i];
         }
@@ -213,12 +212,7 @@ public sealed class LargeRve : IDisposable
             for (int k = 0; k < _rhs.Length; k++) _rhs[k] = -_rhs[k];
             Array.Clear(_dq);
             LinearSolve(_rhs, _dq);
-            if (_multiplierRows.Length > 0)
-            {
-                Span<double> none = stackalloc double[_n];
-                none.Clear();
-                Complete(_dq, none, out _);
-            }
+            if (_multiplierRows.Length > 0) Complete(_dq, new double[_n], out _);
             change[c] = new double[_model.Unknowns];
             _system.AddTo(_dq, 1, change[c]);
         }
@@ -297,7 +291,7 @@ public sealed class LargeRve : IDisposable
             multipliers[r] = target[r] - Dot(_multiplierRows[r], x);
             for (int c = 0; c < _n; c++) matrix[r * _n + c] = Dot(_multiplierRows[r], _bordered[c]);
         }
-        if (!SmallMatrix.Solve(matrix, _n, multipliers, 1)) throw new NumericalException("uniform traction: the RVE has no stiffness in some macro direction");
+        if (!SmallMatrix.Solve(_n, matrix, multipliers)) throw new NumericalException("uniform traction: the RVE has no stiffness in some macro direction");
         for (int c = 0; c < _n; c++)
             for (int k = 0; k < x.Length; k++) x[k] += multipliers[c] * _bordered[c][k];
     }
@@ -341,16 +335,37 @@ public sealed class LargeRve : IDisposable
     /// <summary>Rows of G: the volume integral of each strain component as a linear function of the unknowns, from the surface.</summary>
     private double[][] MeanStrainRows()
     {
-        // ∫ sym(∇ũ) = ∫ Bᵀ e_c: the nodal forces of a uniform unit stress. A linear elastic stand-in would do, but the shape functions'
-        // integrals are all that is needed.
+        // ∫ strain(ũ) : e_c = ∫ Bᵀ e_c · ũ: the nodal forces of a uniform unit stress.
+        var stress = new UnitStress(_model.Space);
+        var model = new FeModel(_model.Mesh, _model.Space, _model.Mesh.Cells.Select(c => c.Region).Distinct().ToDictionary(r => r, _ => (IMaterial)stress));
+        var nodal = new double[model.Unknowns];
         var rows = new double[_n][];
         for (int c = 0; c < _n; c++)
         {
-            var nodal = _model.UniformStressForces(c);
+            stress.Component = c;
+            model.Assemble(_zero, 0, 0, nodal);
             rows[c] = new double[_system.Unknowns];
             Reduce(nodal, rows[c]);
         }
         return rows;
+    }
+
+    private sealed class UnitStress(StrainSpace space) : IMaterial
+    {
+        public int Component { get; set; }
+        public string Description => $"unit stress, component {Component}";
+        public StrainSpace Space => space;
+        public int StateSize => 0;
+        public double Density => 0;
+        public bool HasSymmetricTangent => true;
+        public void InitializeState(Span<double> state, int blocks) { }
+
+        public bool Evaluate(in MaterialBatch batch)
+        {
+            batch.Tangent.Clear();
+            for (int k = 0; k < batch.Stress.Length; k++) batch.Stress[k] = k / Lane.Width % space.Components() == Component ? 1 : 0;
+            return true;
+        }
     }
 
     private double[] Reduced(double[] nodal)
@@ -367,9 +382,9 @@ public sealed class LargeRve : IDisposable
             if (_system.Equation[d] >= 0) reduced[_system.Equation[d]] += nodal[d];
     }
 
-    private static double Dot(ReadOnlySpan<double> a, ReadOnlySpan<double> b) => System.Numerics.Tensors.TensorPrimitives.Dot(a, b);
+    private static double Dot(ReadOnlySpan<double> a, ReadOnlySpan<double> b) => Vec.Dot(a, b);
 
-    private static double Norm(ReadOnlySpan<double> a) => System.Numerics.Tensors.TensorPrimitives.Norm(a);
+    private static double Norm(ReadOnlySpan<double> a) => Vec.Norm(a);
 
     private static string Text(ReadOnlySpan<double> values) =>
         string.Join(", ", values.ToArray().Select(v => v.ToString("G6", System.Globalization.CultureInfo.InvariantCulture)));

@@ -4,7 +4,6 @@ using System.Runtime.Intrinsics;
 using MsHpc.Continuum.Elements;
 using MsHpc.Continuum.Materials;
 using MsHpc.Core;
-using MsHpc.Core.Dense;
 using MsHpc.Core.Sparse;
 
 namespace MsHpc.Continuum.Homogenization;
@@ -157,7 +156,8 @@ internal sealed class RveSolver
         if (!tangent.IsEmpty)
         {
             failed |= (byte)(active & Factor(active));
-            Unstable = (byte)(active & _ldl.NegativePivots);
+            for (int l = 0; l < Lane.Width; l++)
+                if ((active >> l & 1) != 0 && _ldl.NegativePivots(l) > 0) Unstable |= (byte)(1 << l);
             Condense(tangent);
         }
         return failed;
@@ -385,7 +385,8 @@ internal sealed class RveSolver
                     ElementKernels.AddStiffness(_space, nodes, _gradients.AsSpan(p * size, size),
                         _tangent.AsSpan((at + p) * _n * _n, _n * _n), _gradients[points * size + p], true, ke);
                 int begin = group.ScatterStart[e], end = group.ScatterStart[e + 1];
-                var (from, to) = (group.ScatterFrom.AsSpan(begin, end - begin), group.ScatterTo.AsSpan(begin, end - begin));
+                var from = group.ScatterFrom.AsSpan(begin, end - begin);
+                var to = group.ScatterTo.AsSpan(begin, end - begin);
                 if (group.ScatterWeight.Length == 0)
                     for (int t = 0; t < from.Length; t++) storage[to[t]] += ke[from[t]];
                 else
@@ -445,7 +446,7 @@ internal sealed class RveSolver
         {
             for (int k = 0; k < m * m; k++) _dense[k] = matrix[k][lane];
             for (int k = 0; k < m * columns; k++) _denseRhs[k] = rhs[k][lane];
-            bool solved = SmallMatrix.Solve(_dense.AsSpan(0, m * m), m, _denseRhs.AsSpan(0, m * columns), columns);
+            bool solved = SmallMatrix.Solve(m, _dense.AsSpan(0, m * m), _denseRhs.AsSpan(0, m * columns), columns);
             for (int k = 0; k < m * columns; k++) rhs[k] = rhs[k].WithElement(lane, solved ? _denseRhs[k] : double.NaN);
         }
         for (int k = 0; k < columns; k++)

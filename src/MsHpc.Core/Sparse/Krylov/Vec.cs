@@ -5,7 +5,7 @@ using System.Runtime.Intrinsics;
 namespace MsHpc.Core.Sparse;
 
 /// <summary>Vector kernels of the Krylov methods. Sums run in fixed chunks of eight-lane accumulators: same input, same bits.</summary>
-internal static class Vec
+public static class Vec
 {
     /// <summary>Entries per partial sum.</summary>
     private const int Chunk = 4096;

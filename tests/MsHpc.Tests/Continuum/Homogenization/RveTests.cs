@@ -1,3 +1,4 @@
+using NUnit.Framework;
 using MsHpc.Continuum;
 using MsHpc.Continuum.Homogenization;
 using MsHpc.Continuum.Materials;
