@@ -143,7 +143,15 @@ internal sealed unsafe partial class BlasLibrary
         var setInterface = (delegate* unmanaged[Cdecl]<int, int>)Find("MKL_Set_Interface_Layer");
         var setThreading = (delegate* unmanaged[Cdecl]<int, int>)Find("MKL_Set_Threading_Layer");
         var setBranch = (delegate* unmanaged[Cdecl]<int, int>)Find("MKL_CBWR_Set");
-        if (setInterface != null) setInterface(0); // LP64
+
+        // MKL puts its own libraries into the process's global scope: what PETSc has not bound yet may then come from MKL too. So it
+        // has to speak gfortran's conventions (they differ for complex return values) where its library for them is there.
+        string file = MklFile();
+        string gnuInterface = System.IO.Path.Combine(System.IO.Path.GetDirectoryName(file) ?? "",
+            System.IO.Path.GetFileName(file).Replace("libmkl_rt", "libmkl_gf_lp64", StringComparison.Ordinal));
+        const int lp64 = 0, gnuLp64 = 2;
+        if (setInterface != null && Environment.GetEnvironmentVariable("MKL_INTERFACE_LAYER") is null)
+            setInterface(File.Exists(gnuInterface) ? gnuLp64 : lp64);
 
         // The GNU layer does not name libgomp as a dependency: without its symbols in the global scope the process would die at the
         // first call. Intel's own OpenMP is avoided: it does not share a process with libgomp well.
@@ -157,6 +165,17 @@ internal sealed unsafe partial class BlasLibrary
         reproducibility = Environment.GetEnvironmentVariable("MKL_CBWR") ?? "";
         if (reproducibility.Length == 0)
             reproducibility = setBranch == null ? "none" : setBranch(avx2) == 0 ? "AVX2" : setBranch(auto) == 0 ? "AUTO" : "none";
+    }
+
+    /// <summary>Where the loader found libmkl_rt; the name that was asked for when the system does not tell.</summary>
+    private string MklFile()
+    {
+        const string maps = "/proc/self/maps";
+        if (File.Exists(maps))
+            foreach (string line in File.ReadLines(maps))
+                if (line.IndexOf('/', StringComparison.Ordinal) is var at and >= 0
+                    && System.IO.Path.GetFileName(line.AsSpan(at)).StartsWith("libmkl_rt", StringComparison.Ordinal)) return line[at..];
+        return Path;
     }
 
     private string MklVersion()

@@ -439,7 +439,8 @@ public static class Dense
             full[j + j * n] = full[j + j * n].Real;
             for (int i = 0; i < j; i++) full[i + j * n] = Complex.Conjugate(full[j + i * n]);
         }
-        var vectors = new Complex[n * n];
+        var vectors = new Complex[n * n]; // MathNet's managed code multiplies into it: the identity to start with
+        for (int i = 0; i < n; i++) vectors[i + i * n] = Complex.One;
         var complexValues = new Complex[n];
         try
         {

@@ -72,6 +72,9 @@ internal sealed unsafe partial class LapackLinearAlgebraProvider : ILinearAlgebr
         int info, lda = Math.Max(1, n);
         fixed (double* pa = a) _library.Potrf(&lower, &n, pa, &lda, &info, 1);
         for (int j = 1; j < n; j++) a.Slice(j * n, j).Clear();
+        // OpenBLAS lets NaN and infinity pass.
+        for (int k = 0; k < n && info == 0; k++)
+            if (!(a[k + k * n] > 0 && double.IsFinite(a[k + k * n]))) info = k + 1;
         return info;
     }
 
