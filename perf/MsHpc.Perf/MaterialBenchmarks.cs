@@ -16,7 +16,8 @@ public class MaterialBenchmarks
 
     /// <summary>Law, space, and whether in plane stress.</summary>
     [Params("elastic PlaneSmall", "elastic SolidSmall", "anisotropic SolidSmall", "j2 PlaneSmall", "j2 SolidSmall", "voce PlaneSmall",
-        "maxwell PlaneSmall", "neo_hooke PlaneFinite", "neo_hooke SolidFinite", "saint_venant_kirchhoff PlaneFinite", "j2 PlaneStress")]
+        "maxwell PlaneSmall", "neo_hooke PlaneFinite", "neo_hooke SolidFinite", "saint_venant_kirchhoff PlaneFinite", "j2 PlaneStress",
+        "j2 PlaneFinite", "j2 SolidFinite")]
     public string Law { get; set; } = "";
 
     [GlobalSetup]

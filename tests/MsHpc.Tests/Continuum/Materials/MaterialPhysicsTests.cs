@@ -241,6 +241,8 @@ internal sealed class MaterialPhysicsTests
     [TestCase("neo_hooke", StrainSpace.SolidFinite)]
     [TestCase("saint_venant_kirchhoff", StrainSpace.PlaneFinite)]
     [TestCase("saint_venant_kirchhoff", StrainSpace.SolidFinite)]
+    [TestCase("hencky", StrainSpace.PlaneFinite)]
+    [TestCase("hencky", StrainSpace.SolidFinite)]
     public void Stress_is_the_derivative_of_the_energy_and_turns_with_the_body(string name, StrainSpace space)
     {
         var d = new MaterialDriver(MaterialCatalog.Create(name, Elastic, space));
@@ -269,7 +271,12 @@ internal sealed class MaterialPhysicsTests
                 {
                     var g = (double[,])f.Clone();
                     g[i, j] += by;
-                    return name == "neo_hooke" ? ReferenceNeoHooke.Energy(g, Lambda, Mu) : ReferenceSvk.Energy(g, Lambda, Mu);
+                    return name switch
+                    {
+                        "neo_hooke" => ReferenceNeoHooke.Energy(g, Lambda, Mu),
+                        "hencky" => ReferenceHencky.Energy(g, Lambda, Mu),
+                        _ => ReferenceSvk.Energy(g, Lambda, Mu),
+                    };
                 }
                 Assert.That(d.StressOf(p)[k], Is.EqualTo((Energy(1e-6) - Energy(-1e-6)) / 2e-6).Within(1e-7));
                 Assert.That(turned.StressOf(p)[k], Is.EqualTo(qp[i, j]).Within(1e-12 * E));
@@ -281,6 +288,88 @@ internal sealed class MaterialPhysicsTests
         }
     }
 
+    /// <summary>Where eigenvalues of C coincide, nearly coincide, or stand at the switch between series and quotient.</summary>
+    [Test]
+    public void Logarithmic_strain_is_smooth_where_stretches_coincide()
+    {
+        var d = new MaterialDriver(MaterialCatalog.Create("j2_plasticity", Elastic.With("sigma_y", 0.4).With("H", 3), StrainSpace.SolidFinite));
+        double[] gaps = [0, 1e-13, 1e-9, 1e-7, 1e-4, 4.99e-3, 5.01e-3, 0.4];
+        double[] F(int p) => [1.1 + gaps[p], 0, 0, 0, 1.1, 0.3 * gaps[p], 0, 0, p % 2 == 0 ? 1.1 - gaps[p] : 1.1];
+        double[][] Probe(int k, double by)
+        {
+            for (int p = 0; p < 8; p++) { var f = F(p); if (k >= 0) f[k] += by; d.SetStrain(p, f); }
+            Assert.That(d.Evaluate(), Is.True);
+            return [.. Enumerable.Range(0, 8).Select(d.StressOf)];
+        }
+        // the plastic history is one of pure shear, so that the stress at these F is not coaxial with C
+        for (int p = 0; p < 8; p++) d.SetStrain(p, [1, 0.02, 0, 0, 1, 0.01, 0, 0, 1]);
+        d.Evaluate();
+        d.Commit();
+        Probe(-1, 0);
+        var tangents = Enumerable.Range(0, 8).Select(d.TangentOf).ToArray();
+        for (int k = 0; k < 9; k++)
+        {
+            double[][] plus = Probe(k, 1e-6), minus = Probe(k, -1e-6);
+            for (int p = 0; p < 8; p++)
+                for (int r = 0; r < 9; r++)
+                    Assert.That(tangents[p][r * 9 + k], Is.EqualTo((plus[p][r] - minus[p][r]) / 2e-6).Within(1e-6 * E), $"gap {gaps[p]} entry {r},{k}");
+        }
+    }
+
+    /// <summary>In tension along a fixed axis, Kirchhoff stress over logarithmic strain is the small-strain curve, at any stretch.</summary>
+    [Test]
+    public void Finite_J2_in_tension_follows_the_closed_form()
+    {
+        var d = new MaterialDriver(MaterialCatalog.Create("j2_plasticity", Elastic.With("sigma_y", 0.4).With("H", 3).With("H_kinematic", 8), StrainSpace.SolidFinite));
+        bool[] given = [false, false, false, false, true, false, false, false, true];
+        double tangent = E * 11 / (E + 11), yield = 0.4 / E;
+        foreach (double log in new[] { 0.001, 0.01, 0.1, 0.5, 0.9 })
+        {
+            var values = new double[72];
+            Array.Fill(values, Math.Exp(log), 0, 8);
+            bool ok = MixedControl.Solve(d.Material, given, values, d.Strain.AsSpan(0, 72), d.Old.AsSpan(0, d.Size * 8), d.New.AsSpan(0, d.Size * 8),
+                d.Stress.AsSpan(0, 72), d.Tangent.AsSpan(0, 648), 0, 0, out _);
+            Assert.That(ok, Is.True);
+            double expected = log < yield ? E * log : 0.4 + tangent * (log - yield);
+            Assert.That(d.StressOf(1)[0] * Math.Exp(log), Is.EqualTo(expected).Within(1e-10));
+            Assert.That(d.Outputs(1)["equivalent_plastic_strain"][0], Is.EqualTo(log - expected / E).Within(1e-11));
+            Assert.That(d.Outputs(1)["J"][0], Is.EqualTo(Math.Exp((1 - 2 * Nu) * expected / E)).Within(1e-12), "plastic flow keeps the volume");
+            d.Commit();
+        }
+    }
+
+    /// <summary>A rotation on top of a plastic step turns P and changes nothing else.</summary>
+    [TestCase(StrainSpace.PlaneFinite)]
+    [TestCase(StrainSpace.SolidFinite)]
+    public void Finite_J2_turns_with_the_body(StrainSpace space)
+    {
+        var material = MaterialCatalog.Create("j2_plasticity", Elastic.With("sigma_y", 0.4).With("H", 3), space);
+        MaterialDriver d = new(material), turned = new(material);
+        for (int step = 0; step < 6; step++)
+        {
+            double a = 0.4 * step;
+            double[,] q = { { Math.Cos(a), -Math.Sin(a), 0 }, { Math.Sin(a), Math.Cos(a), 0 }, { 0, 0, 1 } };
+            for (int p = 0; p < 8; p++)
+            {
+                d.SetStrain(p, Path(space, p, step));
+                var qf = Multiply(q, Tensor(space, Path(space, p, step)));
+                turned.SetStrain(p, [.. Places(space).Select(x => qf[x.I, x.J])]);
+            }
+            d.Evaluate();
+            turned.Evaluate();
+            for (int p = 0; p < 8; p++)
+            {
+                var qp = Multiply(q, Tensor(space, d.StressOf(p)));
+                for (int k = 0; k < d.N; k++) Assert.That(turned.StressOf(p)[k], Is.EqualTo(qp[Places(space)[k].I, Places(space)[k].J]).Within(1e-12 * E));
+                for (int k = 0; k < d.Size; k++) Assert.That(turned.Get(turned.New, p, d.Size)[k], Is.EqualTo(d.Get(d.New, p, d.Size)[k]).Within(1e-13));
+            }
+            d.Commit();
+            turned.Commit();
+        }
+    }
+
+    [TestCase("hencky", StrainSpace.PlaneFinite, false)]
+    [TestCase("hencky", StrainSpace.SolidFinite, false)]
     [TestCase("neo_hooke", StrainSpace.PlaneFinite, false)]
     [TestCase("neo_hooke", StrainSpace.SolidFinite, false)]
     [TestCase("saint_venant_kirchhoff", StrainSpace.SolidFinite, false)]
