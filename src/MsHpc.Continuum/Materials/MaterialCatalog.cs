@@ -46,13 +46,18 @@ public static class MaterialCatalog
             "Simo, Pister, Comput. Methods Appl. Mech. Eng. 46, 201 (1984)", [s_young, s_poisson, s_density], false, true),
         new("saint_venant_kirchhoff", "Hooke's law between Green's strain and the second Piola-Kirchhoff stress.",
             "Ciarlet, Mathematical Elasticity I (1988), sec. 3.9", [s_young, s_poisson, s_density], false, true),
-        new("j2_plasticity", "Von Mises plasticity with linear and saturating isotropic and linear kinematic hardening, radial return.",
-            "Simo, Hughes, Computational Inelasticity (1998), Boxes 3.1, 3.2; Voce, J. Inst. Metals 74, 537 (1948)",
+        new("hencky", "Hooke's law between logarithmic strain and Kirchhoff-type stress, W = lambda/2 (tr E)^2 + mu E:E with E = 1/2 ln C.",
+            "Hencky, J. Rheol. 2, 169 (1931); Miehe, Apel, Lambrecht, Comput. Methods Appl. Mech. Eng. 191, 5383 (2002)",
+            [s_young, s_poisson, s_density], false, true),
+        new("j2_plasticity", "Von Mises plasticity with linear and saturating isotropic and linear kinematic hardening, radial return; " +
+            "at finite strain additive in logarithmic strains.",
+            "Simo, Hughes, Computational Inelasticity (1998), Boxes 3.1, 3.2; Voce, J. Inst. Metals 74, 537 (1948); finite strain: " +
+            "Miehe, Apel, Lambrecht, Comput. Methods Appl. Mech. Eng. 191, 5383 (2002)",
             [s_young, s_poisson, Needed("sigma_y", "stress", "Initial yield stress."),
              Optional("H", "stress", "0", "Linear isotropic hardening modulus."),
              Optional("H_kinematic", "stress", "0", "Linear kinematic (Prager) hardening modulus."),
              Optional("sigma_inf", "stress", "sigma_y", "Yield stress that saturating hardening tends to."),
-             Optional("delta", "1", "0", "Rate of saturation per equivalent plastic strain."), s_density], true, false),
+             Optional("delta", "1", "0", "Rate of saturation per equivalent plastic strain."), s_density], true, true),
         new("maxwell", "Isotropic linear viscoelasticity, generalized Maxwell chain given as a Prony series.",
             "Taylor, Pister, Goudreau, Int. J. Numer. Methods Eng. 2, 45 (1970)",
             [Needed("E", "stress", "Instantaneous Young's modulus."), Needed("nu", "1", "Instantaneous Poisson's ratio."),
@@ -126,7 +131,13 @@ public static class MaterialCatalog
                     p.Done();
                     return solid ? p.Make(new SaintVenantKirchhoff<Yes>(lambda, mu)) : p.Make(new SaintVenantKirchhoff<No>(lambda, mu));
                 }
-            case "j2_plasticity": return Plastic(p, solid);
+            case "hencky":
+                {
+                    var (lambda, mu) = p.Lame();
+                    p.Done();
+                    return solid ? p.Make<IsotropicElastic<Yes>, Yes>(new(lambda, mu), space) : p.Make<IsotropicElastic<No>, No>(new(lambda, mu), space);
+                }
+            case "j2_plasticity": return Plastic(p, space);
             case "maxwell": return Viscoelastic(p, solid);
             default: throw new InvalidOperationException($"the catalog lists '{p.Entry.Name}' but does not build it");
         }
@@ -141,7 +152,7 @@ public static class MaterialCatalog
         return solid ? p.Make(new AnisotropicElastic<Yes>(c)) : p.Make(new AnisotropicElastic<No>(c));
     }
 
-    private static IMaterial Plastic(Reader p, bool solid)
+    private static IMaterial Plastic(Reader p, StrainSpace space)
     {
         var (lambda, mu) = p.Lame();
         double yield = p.Number("sigma_y"), h = p.Number("H", 0), kinematic = p.Number("H_kinematic", 0);
@@ -155,12 +166,12 @@ public static class MaterialCatalog
             p.Fault($"the yield stress falls with a slope of {slope}, steeper than -3 mu = {-3 * mu}: the return to the yield surface has no unique solution");
         p.Done();
         double q = limit - yield;
-        return (solid, q != 0 && delta != 0) switch
+        return (space.Dimension() == 3, q != 0 && delta != 0) switch
         {
-            (true, true) => p.Make(new J2Plasticity<Yes, Yes>(lambda, mu, yield, h, kinematic, q, delta)),
-            (true, false) => p.Make(new J2Plasticity<Yes, No>(lambda, mu, yield, h, kinematic, 0, 0)),
-            (false, true) => p.Make(new J2Plasticity<No, Yes>(lambda, mu, yield, h, kinematic, q, delta)),
-            _ => p.Make(new J2Plasticity<No, No>(lambda, mu, yield, h, kinematic, 0, 0)),
+            (true, true) => p.Make<J2Plasticity<Yes, Yes>, Yes>(new(lambda, mu, yield, h, kinematic, q, delta), space),
+            (true, false) => p.Make<J2Plasticity<Yes, No>, Yes>(new(lambda, mu, yield, h, kinematic, 0, 0), space),
+            (false, true) => p.Make<J2Plasticity<No, Yes>, No>(new(lambda, mu, yield, h, kinematic, q, delta), space),
+            _ => p.Make<J2Plasticity<No, No>, No>(new(lambda, mu, yield, h, kinematic, 0, 0), space),
         };
     }
 
@@ -275,6 +286,10 @@ public static class MaterialCatalog
         {
             if (!Sound) throw new InputException(_faults);
         }
+
+        /// <summary>A small-strain law as it is, or in logarithmic strains where the space is one of finite strain.</summary>
+        public IMaterial Make<TLaw, TSolid>(TLaw law, StrainSpace space) where TLaw : struct, ILaw<TLaw> where TSolid : struct, IFlag
+            => space.IsFinite() ? Make(new LogarithmicStrain<TLaw, TSolid>(law)) : Make(law);
 
         public LawMaterial<TLaw> Make<TLaw>(TLaw law) where TLaw : struct, ILaw<TLaw>
         {
