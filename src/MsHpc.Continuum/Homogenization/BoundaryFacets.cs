@@ -16,7 +16,7 @@ internal sealed class BoundaryFacets
             for (int e = 0; e < block.Count; e++)
             {
                 var nodes = block.Nodes(e);
-                foreach (int[] local in Faces(block.Type))
+                foreach (int[] local in block.Type.Facets())
                 {
                     int[] facet = new int[local.Length];
                     for (int k = 0; k < local.Length; k++) facet[k] = nodes[local[k]];
@@ -106,22 +106,4 @@ internal sealed class BoundaryFacets
     private static double[] Sub(double[] a, double[] b) => [.. a.Zip(b, (x, y) => x - y)];
     private static double[] Add(double[] a, double[] b) => [.. a.Zip(b, (x, y) => x + y)];
     private static double[] Scale(double[] a, double s) => [.. a.Select(x => x * s)];
-
-    /// <summary>Local nodes of each facet (VTK numbering): corners, then mid-edge nodes.</summary>
-    private static int[][] Faces(ElementType type) => type switch
-    {
-        ElementType.Tri3 => [[0, 1], [1, 2], [2, 0]],
-        ElementType.Tri6 => [[0, 1, 3], [1, 2, 4], [2, 0, 5]],
-        ElementType.Quad4 => [[0, 1], [1, 2], [2, 3], [3, 0]],
-        ElementType.Quad8 => [[0, 1, 4], [1, 2, 5], [2, 3, 6], [3, 0, 7]],
-        ElementType.Tet4 => [[0, 1, 2], [0, 1, 3], [1, 2, 3], [0, 2, 3]],
-        ElementType.Tet10 => [[0, 1, 2, 4, 5, 6], [0, 1, 3, 4, 8, 7], [1, 2, 3, 5, 9, 8], [0, 2, 3, 6, 9, 7]],
-        ElementType.Hex8 => [[0, 1, 2, 3], [4, 5, 6, 7], [0, 1, 5, 4], [1, 2, 6, 5], [2, 3, 7, 6], [3, 0, 4, 7]],
-        ElementType.Hex20 =>
-        [
-            [0, 1, 2, 3, 8, 9, 10, 11], [4, 5, 6, 7, 12, 13, 14, 15], [0, 1, 5, 4, 8, 17, 12, 16],
-            [1, 2, 6, 5, 9, 18, 13, 17], [2, 3, 7, 6, 10, 19, 14, 18], [3, 0, 4, 7, 11, 16, 15, 19],
-        ],
-        _ => [],
-    };
 }
