@@ -26,10 +26,11 @@ public struct Philox
     /// <exception cref="ArgumentOutOfRangeException">Stream or step outside 48 bits.</exception>
     public Philox(ulong seed, long stream, long step)
     {
-        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((ulong)stream, 1UL << 48, nameof(stream));
-        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((ulong)step, 1UL << 48, nameof(step));
         unchecked
         {
+            // As unsigned numbers, negative ones are too large as well.
+            ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((ulong)stream, 1UL << 48, nameof(stream));
+            ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((ulong)step, 1UL << 48, nameof(step));
             _key0 = (uint)seed;
             _key1 = (uint)(seed >> 32);
             _step = (uint)step;

@@ -59,6 +59,16 @@ public sealed class ArchitectureTests
     }
 
     [Test]
+    public void OnlyTheDenseFacadeUsesMathNet()
+    {
+        string source = Path.Combine(TestData.Root, "src"), dense = Path.Combine(source, "MsHpc.Core", "Dense");
+        var users = Directory.EnumerateFiles(source, "*.cs", SearchOption.AllDirectories)
+            .Where(file => !file.StartsWith(dense, StringComparison.Ordinal) && !file.Contains($"{Path.DirectorySeparatorChar}obj{Path.DirectorySeparatorChar}"))
+            .Where(file => File.ReadAllText(file).Contains("using MathNet", StringComparison.Ordinal));
+        Assert.That(users, Is.Empty);
+    }
+
+    [Test]
     public void OnlyTheCommandLineWritesToTheConsole()
     {
         var users = References().Where(pair => pair.Value.Any(name => name is "System.Console" or "Spectre.Console" or "System.CommandLine"))

@@ -153,6 +153,9 @@ internal sealed unsafe partial class BlasLibrary
         if (setInterface != null && Environment.GetEnvironmentVariable("MKL_INTERFACE_LAYER") is null)
             setInterface(File.Exists(gnuInterface) ? gnuLp64 : lp64);
 
+        // MKL's core calls libm without naming it as a dependency; most hosts have loaded it, but not all must.
+        LoadGlobally("libm.so.6");
+
         // The GNU layer does not name libgomp as a dependency: without its symbols in the global scope the process would die at the
         // first call. Intel's own OpenMP is avoided: it does not share a process with libgomp well.
         string? wish = Environment.GetEnvironmentVariable("MKL_THREADING_LAYER");

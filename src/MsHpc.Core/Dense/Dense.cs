@@ -573,12 +573,12 @@ public static class Dense
     /// <summary>First pivot that is zero, not a number, or lost in the rounding of its own terms; −1 when there is none.</summary>
     private static int LostPivot(int n, ReadOnlySpan<double> lu)
     {
-        double threshold = 4 * Math.Sqrt(n) * double.BitIncrement(1) - 4 * Math.Sqrt(n);
+        double threshold = 4 * Math.Sqrt(n) * SmallMatrix.Epsilon;
         for (int k = 0; k < n; k++)
         {
             double pivot = Math.Abs(lu[k + k * n]), terms = 0;
             for (int j = 0; j < k; j++) terms += Math.Abs(lu[k + j * n] * lu[j + k * n]);
-            if (!(pivot > threshold * terms)) return k;
+            if (!(pivot > threshold * terms && double.IsFinite(pivot))) return k;
         }
         return -1;
     }

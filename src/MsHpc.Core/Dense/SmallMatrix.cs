@@ -13,7 +13,7 @@ public static class SmallMatrix
     /// <summary>Largest order of <see cref="SymmetricEigenvalues"/>.</summary>
     public const int MaxEigenOrder = 9;
 
-    private const double Epsilon = 2.220446049250313e-16; // 2⁻⁵²
+    internal const double Epsilon = 2.220446049250313e-16; // 2⁻⁵²
 
     /// <summary>Solves A X = B by Gaussian elimination with partial pivoting, in place.</summary>
     /// <param name="n">Order, 1 … <see cref="MaxOrder"/>.</param>

@@ -30,7 +30,7 @@ public sealed class DenseTests(string provider)
     public void Again() => Dense.Use(provider, threads: 1);
 
     [OneTimeTearDown]
-    public void Restore() => Dense.Use("auto");
+    public void Restore() => Dense.Use();
 
     [Test]
     public void ProviderTellsItsName()
@@ -439,7 +439,7 @@ public sealed class DenseTests(string provider)
 public sealed class DenseChoiceTests
 {
     [TearDown]
-    public void Restore() => Dense.Use("auto");
+    public void Restore() => Dense.Use();
 
     [Test]
     public void AutomaticChoiceNeverFails()

@@ -13,7 +13,7 @@ public sealed class SmallMatrixTests
     {
         Span<double> a = stackalloc double[144], b = stackalloc double[48];
         for (int i = 0; i < n * n; i++) a[i] = entries[i];
-        for (int i = 0; i < n; i++) a[i * n + i] += n;
+        for (int i = 0; i < n; i++) a[i * n + i] += n + 1; // dominant, so never singular
         for (int i = 0; i < n; i++)
             for (int j = 0; j < columns; j++)
             {
