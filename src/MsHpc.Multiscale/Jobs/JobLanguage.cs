@@ -1,0 +1,460 @@
+using System.Text.Json.Nodes;
+using MsHpc.Continuum.Materials;
+using MsHpc.Core;
+
+namespace MsHpc.Multiscale.Jobs;
+
+/// <summary>
+/// The job language, declared once. Reading, checking, suggestions and the JSON Schema for editors all come from the keys below;
+/// a new option is one <see cref="Key{T}"/> and its use in a record.
+/// </summary>
+internal static class JobLanguage
+{
+    /// <summary>First line of every job.</summary>
+    public const string Version = "mshpc/1";
+
+    private static Key<T> Need<T>(string name, Spec<T> spec, string doc) => new(name, spec, doc, required: true);
+    private static Key<T> May<T>(string name, Spec<T> spec, string doc, T? fallback = default) => new(name, spec, doc, fallback: fallback);
+    private static NumberSpec Positive(Dimension dimension = Dimension.None) => new(dimension, min: 0, open: true);
+    private static NumberSpec Free(Dimension dimension) => new(dimension);
+
+    // ---- histories -----------------------------------------------------------------------------------------------------------------
+
+    /// <summary>A number over time; the end of a ramp is the end of the job, which is known only later.</summary>
+    internal sealed record Curve(double[]? Times, double[] Values)
+    {
+        public LoadHistory Resolve(double end) => Times is not null ? new(Times, Values)
+            : Values.Length == 1 ? LoadHistory.Constant(Values[0]) : LoadHistory.Ramp(Values[0], Values[1], end);
+    }
+
+    private static Spec<Curve> History(Dimension dimension)
+    {
+        var number = Free(dimension);
+        string name = dimension == Dimension.None ? "" : dimension.ToString().ToLowerInvariant() + "_";
+        var ramp = May("ramp", new ListSpec<double>(number, "[start, end]", 2, 2), "goes in a straight line from the first number at time 0 to the second at the end of the job");
+        var table = May("table", new TableSpec(number), "points [time, value], joined by straight lines and constant outside");
+        var map = new MapSpec<Curve>(name + "history", "A number that changes with time.", m => m.Has(ramp)
+            ? new Curve(null, [.. m.Get(ramp)])
+            : new Curve([.. m.Get(table).Select(p => p.Time)], [.. m.Get(table).Select(p => p.Value)]), ramp, table) { ExactlyOne = [[ramp, table]] };
+        return new EitherSpec<Curve>("a number, {ramp: [a, b]} or {table: [[t, v], …]}",
+            (NodeKind.Scalar, new MappedSpec<double, Curve>(number, v => new Curve(null, [v]))), (NodeKind.Map, map));
+    }
+
+    /// <summary>Rising [time, value] pairs.</summary>
+    private sealed class TableSpec(NumberSpec number) : Spec<IReadOnlyList<(double Time, double Value)>>
+    {
+        private readonly NumberSpec _time = new(Dimension.Time);
+
+        public override bool Read(Node node, JobReader reader, [System.Diagnostics.CodeAnalysis.MaybeNullWhen(false)] out IReadOnlyList<(double Time, double Value)> value)
+        {
+            var points = new List<(double, double)>();
+            value = points;
+            if (node.Kind != NodeKind.Sequence || node.Items.Count == 0) return reader.Fault(node, $"a list of [time, value] pairs is needed here, not {node.Describe()}");
+            bool ok = true;
+            double last = double.NegativeInfinity;
+            foreach (var pair in node.Items)
+            {
+                if (pair.Kind != NodeKind.Sequence || pair.Items.Count != 2)
+                {
+                    ok = reader.Fault(pair, $"a pair [time, value] is needed here, not {pair.Describe()}");
+                    continue;
+                }
+                if (!_time.Read(pair.Items[0], reader, out double time) | !number.Read(pair.Items[1], reader, out double v)) { ok = false; continue; }
+                if (time <= last) ok = reader.Fault(pair, $"the times of a table must rise; {Numbers.Text(time)} follows {Numbers.Text(last)}");
+                last = time;
+                points.Add((time, v));
+            }
+            return ok;
+        }
+
+        public override JsonObject Schema(JsonObject defs) => new()
+        {
+            ["type"] = "array",
+            ["minItems"] = 1,
+            ["items"] = new JsonObject
+            {
+                ["type"] = "array", ["minItems"] = 2, ["maxItems"] = 2,
+                ["items"] = new JsonObject { ["anyOf"] = new JsonArray(_time.Schema(defs), number.Schema(defs)) },
+            },
+        };
+    }
+
+    // ---- materials -----------------------------------------------------------------------------------------------------------------
+
+    private static readonly VariantSpec<MaterialChoice> Law = new("material law", [("linear_elastic", new MapSpec<MaterialChoice>("linear_elastic", "x", m => new MaterialChoice("linear_elastic", new Dictionary<string, double[]>())), false)]);
+
+    private static readonly NamedSpec<MaterialChoice> Regions = new(Law, "region: law");
+
+    // ---- microstructures -----------------------------------------------------------------------------------------------------------
+
+    private static readonly Key<IReadOnlyList<int>> ShapeKey = Need<IReadOnlyList<int>>("shape", new ListSpec<int>(new IntegerSpec(1, 4096), "voxels per direction", 2, 3), "voxels per direction");
+    private static readonly Key<int> MicroSeedKey = May("seed", new IntegerSpec(), "seed of the random placement", 0);
+
+    private static readonly VariantSpec<MicrostructureChoice> BuiltSpec = new("microstructure", []);
+
+    private static readonly MapSpec<VoxelFile> RawVoxels = RawFile();
+
+    private static MapSpec<VoxelFile> RawFile()
+    {
+        var file = Need("file", new FileSpec("a voxel file"), "numbers without a header, x running fastest");
+        var type = May("type", new ChoiceSpec<string>(("uint8", "uint8", "one byte"), ("uint16", "uint16", "two bytes, low first"), ("int32", "int32", "four bytes, low first")), "type of each number", "uint8");
+        return new MapSpec<VoxelFile>("raw_voxels", "Voxels from a file without a header.", m => new VoxelFile(m.Get(file), [.. m.Get(ShapeKey)], m.Get(type)!), file, ShapeKey, type);
+    }
+
+    private static readonly Key<MicrostructureChoice> VoxelsKey = May<MicrostructureChoice>("voxels", new EitherSpec<MicrostructureChoice>("an .npy file or {file, shape, type}",
+        (NodeKind.Scalar, new MappedSpec<string, MicrostructureChoice>(new FileSpec("a voxel file", ".npy"), f => new VoxelFile(f, null, ""))),
+        (NodeKind.Map, new MappedSpec<VoxelFile, MicrostructureChoice>(RawVoxels, v => v))), "phase number of each voxel, from a file");
+    private static readonly Key<MicrostructureChoice> BuiltKey = May<MicrostructureChoice>("microstructure", BuiltSpec, "a microstructure made on the spot");
+    private static readonly Key<MicrostructureChoice> MicroMeshKey = May<MicrostructureChoice>("mesh", new MappedSpec<string, MicrostructureChoice>(new FileSpec("a mesh file", ".msh"), f => new MeshedMicrostructure(f)), "Gmsh mesh of a box; its regions are the phases");
+    private static readonly Key<IReadOnlyList<double>> SizeKey = May<IReadOnlyList<double>>("size", new ListSpec<double>(Positive(Dimension.Length), "an edge length per direction", 2, 3), "edge lengths (voxels and built microstructures)");
+    private static readonly Key<IReadOnlyDictionary<string, MaterialChoice>> PhasesKey = Need("materials", new NamedSpec<MaterialChoice>(Law, "phase: law"), "law of each phase");
+    private static readonly Key<string> BoundaryKey = May("boundary", new ChoiceSpec<string>(
+        ("periodic", "periodic", "opposite points move alike"), ("linear_displacement", "linear_displacement", "the boundary follows the macro strain, upper bound"),
+        ("uniform_traction", "uniform_traction", "the boundary carries the macro stress, lower bound")), "how the macro strain is imposed", "periodic");
+    private static readonly Key<double> MicroTolerance = May("tolerance", new NumberSpec(Dimension.None, 0, 1e-4, open: true), "equilibrium residual, relative", 1e-10);
+    private static readonly Key<int> MicroIterations = May("max_iterations", new IntegerSpec(1, 1000), "Newton iterations before the macro step is cut", 25);
+
+    private static MapSpec<MicroChoice> MicroSpec(string name, string doc) => MicroMap<MicroChoice>(name, doc, null, (_, micro) => micro);
+
+    private static MapSpec<T> MicroMap<T>(string name, string doc, Key? more, Func<MapValues, MicroChoice, T> build) => new(name, doc,
+        m => build(m, new MicroChoice(m.Get(m.Has(VoxelsKey) ? VoxelsKey : m.Has(BuiltKey) ? BuiltKey : MicroMeshKey)!, m.Get(SizeKey) is { } size ? [.. size] : null,
+            m.Get(PhasesKey), m.Get(BoundaryKey)!, false, m.Get(MicroTolerance), m.Get(MicroIterations))),
+        [VoxelsKey, BuiltKey, MicroMeshKey, SizeKey, PhasesKey, BoundaryKey, MicroTolerance, MicroIterations, .. more is null ? Array.Empty<Key>() : [more]])
+    {
+        ExactlyOne = [[VoxelsKey, BuiltKey, MicroMeshKey]],
+        Check = (m, reader) =>
+        {
+            if (!m.Has(MicroMeshKey) && !m.Has(SizeKey)) reader.Fault(m.Node, "'size' is missing: the edge lengths of the voxel box");
+            if (m.Has(MicroMeshKey) && m.Has(SizeKey)) reader.Fault(m.Node["size"]!, "a mesh has its own size; leave 'size' out");
+        },
+    };
+
+    // ---- model ---------------------------------------------------------------------------------------------------------------------
+
+    private static readonly Key<string> MeshKey = Need("mesh", new FileSpec("a mesh file", ".msh"), "Gmsh mesh (.msh 4.1); its physical groups are the regions and boundaries");
+    private static readonly Key<bool> PlaneKey = May("plane", new ChoiceSpec<bool>(("strain", false, "no strain out of plane"), ("stress", true, "no stress out of plane")), "two dimensions: what holds out of plane");
+    private static readonly Key<bool> StrainKey = May("strain", new ChoiceSpec<bool>(("small", false, "small strain"), ("finite", true, "finite strain, F and first Piola–Kirchhoff stress")), "small or finite strain");
+    private static readonly Key<double> ThicknessKey = May("thickness", Positive(Dimension.Length), "two dimensions: thickness", 1.0);
+    private static readonly Key<string> IntegrationKey = May("integration", new ChoiceSpec<string>(
+        ("full", "full", "full quadrature"), ("b-bar", "b-bar", "mean dilatation, against locking of nearly incompressible materials")), "element formulation", "full");
+    private static readonly Key<IReadOnlyDictionary<string, MaterialChoice>> MaterialsKey = Need("materials", Regions, "law of each region of the mesh");
+    private static readonly Key<IReadOnlyDictionary<string, MaterialChoice>> SomeMaterialsKey = May("materials", Regions, "regions that have a law instead of a microstructure");
+    private static readonly Key<MicroChoice> MicroKey = Need("micro", MicroSpec("micro", "The representative volume at every integration point."), "the representative volume at every integration point");
+    private static readonly Key<string> TangentKey = May("tangent", new ChoiceSpec<string>(("condensation", "condensation", "exact, by static condensation of the converged volume")), "macroscopic tangent", "condensation");
+    private static readonly IReadOnlyDictionary<string, MaterialChoice> NoMaterials = new Dictionary<string, MaterialChoice>();
+
+    private static ModelChoice Macro(MapValues m, Key<IReadOnlyDictionary<string, MaterialChoice>> materials, MicroChoice? micro) => new(m.Get(MeshKey),
+        m.Get(PlaneKey), m.Get(StrainKey), m.Get(ThicknessKey), m.Get(IntegrationKey)!, m.Has(materials) ? m.Get(materials) : NoMaterials, micro);
+
+    private static readonly MapSpec<ModelChoice> Continuum = new("continuum", "A mesh whose regions have material laws.",
+        m => Macro(m, MaterialsKey, null), MeshKey, PlaneKey, StrainKey, ThicknessKey, IntegrationKey, MaterialsKey);
+
+    private static readonly MapSpec<ModelChoice> Fe2 = new("fe2", "A mesh with a representative volume at every integration point.",
+        m => Macro(m, SomeMaterialsKey, m.Get(MicroKey) with { Finite = m.Get(StrainKey) }),
+        MeshKey, PlaneKey, StrainKey, ThicknessKey, IntegrationKey, MicroKey, SomeMaterialsKey, TangentKey);
+
+    private static readonly MapSpec<ModelChoice> Rve = MicroMap("rve", "A representative volume by itself.", StrainKey,
+        (m, micro) => new ModelChoice(null, false, m.Get(StrainKey), 1, "full", NoMaterials, micro with { Finite = m.Get(StrainKey) }));
+
+    private static readonly VariantSpec<ModelChoice> MacroModels = new("model", ("continuum", Continuum, false), ("fe2", Fe2, false));
+    private static readonly VariantSpec<ModelChoice> RveModels = new("model", ("rve", Rve, false));
+
+    // ---- boundary conditions -------------------------------------------------------------------------------------------------------
+
+    /// <summary>A condition before the end time is known.</summary>
+    internal sealed record Condition(string On, Curve?[] Displacement, IReadOnlyList<Curve>? Traction, Curve? Pressure,
+        IReadOnlyList<Curve>? Force, IReadOnlyList<Curve>? BodyForce)
+    {
+        public ConditionChoice Resolve(double end) => new(On, [.. Displacement.Select(d => d?.Resolve(end))], Many(Traction, end),
+            Pressure?.Resolve(end), Many(Force, end), Many(BodyForce, end));
+
+        private static LoadHistory[]? Many(IReadOnlyList<Curve>? curves, double end) => curves?.Select(c => c.Resolve(end)).ToArray();
+    }
+
+    private static readonly Key<string> OnKey = Need("on", new TextSpec("the name of a boundary"), "boundary, region or point of the mesh (a physical group); 'all' for a body force everywhere");
+    private static readonly Key<Curve>[] DisplacementKeys = [.. "xyz".Select(c => May($"u{c}", History(Dimension.Length), $"displacement along {c}"))];
+    private static readonly Key<IReadOnlyList<Curve>> TractionKey = May<IReadOnlyList<Curve>>("traction", new ListSpec<Curve>(History(Dimension.Pressure), "a component per direction", 2, 3), "force per reference area, a component per direction");
+    private static readonly Key<Curve> PressureKey = May("pressure", History(Dimension.Pressure), "pressure against the outward normal; follows the surface at finite strain");
+    private static readonly Key<IReadOnlyList<Curve>> ForceKey = May<IReadOnlyList<Curve>>("force", new ListSpec<Curve>(History(Dimension.Force), "a component per direction", 2, 3), "force on each node of a named point, a component per direction");
+    private static readonly Key<IReadOnlyList<Curve>> BodyForceKey = May<IReadOnlyList<Curve>>("body_force", new ListSpec<Curve>(History(Dimension.ForceDensity), "a component per direction", 2, 3), "force per volume of a region, a component per direction");
+
+    private static readonly MapSpec<Condition> ConditionSpec = new("boundary_condition", "A support or a load on a named part of the mesh.",
+        m => new Condition(m.Get(OnKey), [.. DisplacementKeys.Select(k => m.Has(k) ? m.Get(k) : null)], m.Get(TractionKey), m.Get(PressureKey), m.Get(ForceKey), m.Get(BodyForceKey)),
+        [OnKey, .. DisplacementKeys, TractionKey, PressureKey, ForceKey, BodyForceKey])
+    {
+        Check = (m, reader) => { if (m.All.Count() == 1) reader.Fault(m.Node, "this condition prescribes nothing: give ux, uy, uz, traction, pressure, force or body_force"); },
+    };
+
+    private static readonly NamedSpec<IReadOnlyList<double>> Velocities = new(new ListSpec<double>(Free(Dimension.Velocity), "a component per direction", 2, 3), "region: velocity");
+
+    // ---- run -----------------------------------------------------------------------------------------------------------------------
+
+    private static readonly Key<double> Rtol = May("rtol", new NumberSpec(Dimension.None, 0, 1, open: true), "residual over the largest force so far", 1e-8);
+    private static readonly Key<double> Atol = May("atol", new NumberSpec(Dimension.Force, 0), "residual that is small enough whatever the load", 1e-14);
+    private static readonly Key<int> MaxIterations = May("max_iterations", new IntegerSpec(1, 1000), "iterations before the step counts as failed", 15);
+    private static readonly Key<bool> LineSearch = May("line_search", new FlagSpec(), "shorten an iteration that does not reduce the residual", true);
+    private static readonly Key<double> Cutback = May("cutback", new NumberSpec(Dimension.None, 0, 1, open: true), "factor on the step after a failure", 0.5);
+    private static readonly Key<double> MinStep = May("min_step", new NumberSpec(Dimension.None, 0, 1, open: true), "smallest fraction of a load step before the run gives up", 1.0 / 64);
+    private static readonly MapSpec<NewtonChoice> NewtonSpec = new("newton", "Newton's method.", m => new NewtonChoice(m.Get(Rtol), m.Get(Atol),
+        m.Get(MaxIterations), m.Get(LineSearch), m.Get(Cutback), m.Get(MinStep)), Rtol, Atol, MaxIterations, LineSearch, Cutback, MinStep);
+    private static readonly NewtonChoice DefaultNewton = new(1e-8, 1e-14, 15, true, 0.5, 1.0 / 64);
+
+    private static readonly Key<NewtonChoice> NewtonKey = May("newton", NewtonSpec, "Newton's method", DefaultNewton);
+    private static readonly Key<int> StepsKey = Need("steps", new IntegerSpec(1, 10_000_000), "equal steps to the end time");
+    private static readonly Key<double> EndKey = May("end_time", Positive(Dimension.Time), "time at the end", 1.0);
+    private static readonly Key<double> NeedEndKey = Need("end_time", Positive(Dimension.Time), "time at the end");
+    private static readonly IReadOnlyDictionary<string, Curve> NoCurves = new Dictionary<string, Curve>();
+
+    /// <summary>A run before its histories are resolved.</summary>
+    internal sealed record Run(int Steps, double EndTime, NewtonChoice Newton, IntegratorChoice? Integrator, bool Stiffness,
+        IReadOnlyDictionary<string, Curve> Strain, IReadOnlyDictionary<string, Curve> Stress)
+    {
+        public RunChoice Resolve() => new(Steps, EndTime, Newton, Integrator, Stiffness,
+            Strain.ToDictionary(p => p.Key, p => p.Value.Resolve(EndTime)), Stress.ToDictionary(p => p.Key, p => p.Value.Resolve(EndTime)));
+    }
+
+    private static readonly MapSpec<Run> QuasistaticRun = new("quasistatic_run", "Load steps.", m => new Run(m.Get(StepsKey), m.Get(EndKey), m.Get(NewtonKey)!, null, false, NoCurves, NoCurves),
+        StepsKey, EndKey, NewtonKey);
+
+    private static Spec<IntegratorChoice> Integrator(string name, string doc, params Key<double>[] keys) => new MapSpec<IntegratorChoice>(name, doc,
+        m => new IntegratorChoice(name, keys.ToDictionary(k => k.Name, k => m.Get(k))), keys);
+
+    private static readonly Key<IntegratorChoice> IntegratorKey = Need("integrator", new VariantSpec<IntegratorChoice>("integrator",
+        ("newmark", Integrator("newmark", "Newmark's method.",
+            May("beta", new NumberSpec(Dimension.None, 0.25, 0.5), "β", 0.25), May("gamma", new NumberSpec(Dimension.None, 0.5, 1), "γ", 0.5)), true),
+        ("hht", Integrator("hht", "Hilber–Hughes–Taylor: Newmark with damping of high frequencies.",
+            May("alpha", new NumberSpec(Dimension.None, -1.0 / 3, 0), "α between −1/3 (most damping) and 0", -0.05)), true),
+        ("explicit", Integrator("explicit", "Central differences with a lumped mass and the stable step of the elements.",
+            May("safety", new NumberSpec(Dimension.None, 0, 1), "fraction of the stable step", 0.9)), true)), "time integration");
+    private static readonly Key<int> TimeStepsKey = May("steps", new IntegerSpec(1, 10_000_000), "equal steps to the end time (explicit: the stable step decides when this is left out)", 0);
+    private static readonly MapSpec<Run> DynamicsRun = new("dynamics_run", "Motion in time.", m => new Run(m.Get(TimeStepsKey), m.Get(NeedEndKey), m.Get(NewtonKey)!, m.Get(IntegratorKey), false, NoCurves, NoCurves),
+        IntegratorKey, NeedEndKey, TimeStepsKey, NewtonKey)
+    {
+        Check = (m, reader) =>
+        {
+            if (m.Get(IntegratorKey).Kind != "explicit" && !m.Has(TimeStepsKey)) reader.Fault(m.Node, "'steps' is missing: implicit time integration needs the number of steps to the end time");
+        },
+    };
+
+    private static readonly string[] SmallLabels = StrainSpace.SolidSmall.Labels(), FiniteLabels = StrainSpace.SolidFinite.Labels();
+    private static readonly Spec<IReadOnlyDictionary<string, Curve>> StrainPath = new NamedSpec<Curve>(History(Dimension.None), "component: history", [.. SmallLabels, .. FiniteLabels], required: false);
+    private static readonly Spec<IReadOnlyDictionary<string, Curve>> StressPath = new NamedSpec<Curve>(History(Dimension.Pressure), "component: history", [.. SmallLabels, .. FiniteLabels], required: false);
+    private static readonly Key<bool> StiffnessKey = May("stiffness", new FlagSpec(), "effective stiffness of the unloaded volume", true);
+    private static readonly Key<IReadOnlyDictionary<string, Curve>> StrainPathKey = May("strain", StrainPath, "macroscopic strain: engineering components xx … xy (small strain) or deformation gradient 11 … 33 (finite strain); what is named neither here nor under stress stays undeformed", NoCurves);
+    private static readonly Key<IReadOnlyDictionary<string, Curve>> StressPathKey = May("stress", StressPath, "macroscopic stress components (finite strain: first Piola–Kirchhoff) that are prescribed instead of the strain", NoCurves);
+    private static readonly Key<int> PathStepsKey = May("steps", new IntegerSpec(1, 10_000_000), "steps of the loading path", 1);
+    private static readonly MapSpec<Run> HomogenizeRun = new("homogenize_run", "Effective stiffness and a loading path of one representative volume.",
+        m => new Run(m.Get(PathStepsKey), m.Get(EndKey), m.Get(NewtonKey)!, null, m.Get(StiffnessKey), m.Get(StrainPathKey)!, m.Get(StressPathKey)!),
+        StiffnessKey, StrainPathKey, StressPathKey, PathStepsKey, EndKey, NewtonKey)
+    {
+        Check = (m, reader) =>
+        {
+            foreach (string both in m.Get(StrainPathKey)!.Keys.Intersect(m.Get(StressPathKey)!.Keys))
+                reader.Fault(m.Node, $"component {both} has both a strain and a stress; only one of them can be prescribed");
+        },
+    };
+
+    // ---- solvers -------------------------------------------------------------------------------------------------------------------
+
+    private static readonly Key<string> Method = May("method", new ChoiceSpec<string>(
+        ("automatic", "automatic", "direct while the matrix is small, conjugate gradients beyond"), ("direct", "direct", "sparse LDLᵀ or LU"),
+        ("cg", "cg", "conjugate gradients"), ("minres", "minres", "minimal residual, symmetric indefinite"), ("gmres", "gmres", "general matrices")), "method", "automatic");
+    private static readonly Key<string> Preconditioner = May("preconditioner", new ChoiceSpec<string>(
+        ("automatic", "automatic", "what suits the matrix"), ("none", "none", "none"), ("jacobi", "jacobi", "diagonal"), ("ilu", "ilu", "incomplete factors"), ("amg", "amg", "algebraic multigrid")), "preconditioner of the iterative methods", "automatic");
+    private static readonly Key<double> SolverTolerance = May("tolerance", new NumberSpec(Dimension.None, 0, 1, open: true), "relative residual of the iterative methods", 1e-10);
+    private static readonly MapSpec<SolverChoice> Embedded = new("embedded_solver", "The built-in solvers, which need no library.",
+        m => new SolverChoice(null, m.Get(Method)!, m.Get(Preconditioner)!, m.Get(SolverTolerance)), Method, Preconditioner, SolverTolerance);
+
+    /// <summary>PETSc options by their own names, or <c>embedded: {…}</c>.</summary>
+    private sealed class SolverSpec : Spec<SolverChoice>
+    {
+        public override bool Read(Node node, JobReader reader, [System.Diagnostics.CodeAnalysis.MaybeNullWhen(false)] out SolverChoice value)
+        {
+            value = null;
+            if (node.Kind == NodeKind.Scalar && node.Text == "embedded") { value = new SolverChoice(null, "automatic", "automatic", 1e-10); return true; }
+            if (node.Kind != NodeKind.Map) return reader.Fault(node, $"PETSc options or 'embedded: {{…}}' are needed here, not {node.Describe()}");
+            if (node["embedded"] is { } embedded)
+            {
+                bool alone = node.Entries.Count == 1 || reader.Fault(node, "'embedded' and PETSc options exclude each other");
+                return Embedded.Read(embedded, reader, out value) && alone;
+            }
+            var options = new Dictionary<string, string>(StringComparer.Ordinal);
+            bool ok = true;
+            foreach (var (key, child) in node.Entries)
+            {
+                if (key.Text.Length == 0 || !key.Text.All(c => c is >= 'a' and <= 'z' or >= 'A' and <= 'Z' or >= '0' and <= '9' or '_' or '-') || key.Text[0] is '-')
+                    ok = reader.Fault(key, $"'{key.Text}' is not the name of a PETSc option; those look like ksp_type, without a leading dash");
+                else if (child.Kind != NodeKind.Scalar) ok = reader.Fault(child, $"a PETSc option has one value, not {child.Describe()}");
+                else options[key.Text] = child.IsNull ? "" : child.Text;
+            }
+            value = new SolverChoice(options, "", "", 0);
+            return ok;
+        }
+
+        public override JsonObject Schema(JsonObject defs) => new()
+        {
+            ["anyOf"] = new JsonArray(
+                new JsonObject { ["enum"] = new JsonArray("embedded") },
+                new JsonObject
+                {
+                    ["type"] = "object", ["properties"] = new JsonObject { ["embedded"] = Embedded.Schema(defs) },
+                    ["required"] = new JsonArray("embedded"), ["additionalProperties"] = false,
+                },
+                new JsonObject
+                {
+                    ["type"] = "object", ["not"] = new JsonObject { ["required"] = new JsonArray("embedded") },
+                    ["additionalProperties"] = new JsonObject { ["type"] = new JsonArray("string", "number", "integer", "boolean", "null") },
+                    ["description"] = "PETSc options by their own names (ksp_type, pc_type, …), passed through",
+                }),
+        };
+    }
+
+    private static readonly Key<SolverChoice> MacroSolver = May("macro", new SolverSpec(), "linear solver of the mesh");
+    private static readonly Key<SolverChoice> MicroSolver = May("micro", new SolverSpec(), "linear solver of the representative volumes; left out: the built-in batched factorization, which is the fastest for the usual sizes");
+    private static readonly MapSpec<(SolverChoice? Macro, SolverChoice? Micro)> Solvers = new("solvers", "Linear solvers: PETSc's own option names, or embedded.",
+        m => (m.Get(MacroSolver), m.Get(MicroSolver)), MacroSolver, MicroSolver);
+
+    // ---- output --------------------------------------------------------------------------------------------------------------------
+
+    private static readonly Key<int> Element = Need("element", new IntegerSpec(), "element, from 0, in the order of the mesh file");
+    private static readonly Key<int> Point = May("point", new IntegerSpec(0, 1000), "integration point of the element, from 0", 0);
+    private static readonly MapSpec<MicroPoint> MicroPointSpec = new("micro_point", "An integration point whose microstructure is written.", m => new MicroPoint(m.Get(Element), m.Get(Point)), Element, Point);
+
+    /// <summary>How often: steps as a number, or a time with a unit.</summary>
+    private sealed class EverySpec : Spec<(int Steps, double Seconds)>
+    {
+        private static readonly (string Unit, double Seconds)[] Times = [("s", 1), ("min", 60), ("h", 3600)];
+
+        public override bool Read(Node node, JobReader reader, out (int Steps, double Seconds) value)
+        {
+            value = default;
+            if (node.Kind == NodeKind.Scalar)
+            {
+                if (Numbers.TryParse(node.Text, out double steps) && steps == Math.Floor(steps) && steps is >= 1 and <= int.MaxValue)
+                {
+                    value = ((int)steps, 0);
+                    return true;
+                }
+                foreach (var (unit, seconds) in Times)
+                    if (node.Text.EndsWith(unit, StringComparison.Ordinal) && Numbers.TryParse(node.Text[..^unit.Length].Trim(), out double number) && number is > 0 and < 1e9)
+                    {
+                        value = (0, number * seconds);
+                        return true;
+                    }
+            }
+            return reader.Fault(node, $"a number of steps (10) or a time ('30 min') is needed here, not {node.Describe()}");
+        }
+
+        public override JsonObject Schema(JsonObject defs) => new()
+        {
+            ["anyOf"] = new JsonArray(new JsonObject { ["type"] = "integer", ["minimum"] = 1 }, new JsonObject { ["type"] = "string", ["pattern"] = @"^[0-9.eE+-]+\s*(s|min|h)$" }),
+        };
+    }
+
+    private static readonly Key<(int Steps, double Seconds)> CheckpointEvery = May<(int Steps, double Seconds)>("every", new EverySpec(), "steps (1) or wall time ('30 min') between checkpoints", (0, 600));
+    private static readonly Key<int> Keep = May("keep", new IntegerSpec(1, 1000), "checkpoints that are kept", 2);
+    private static readonly MapSpec<(int Steps, double Seconds, int Keep)> CheckpointSpec = new("checkpoint", "State from which --restart goes on.",
+        m => (m.Get(CheckpointEvery).Steps, m.Get(CheckpointEvery).Seconds, m.Get(Keep)), CheckpointEvery, Keep);
+
+    private static readonly Key<string> Fields = May("fields", new TextSpec("a file name", ".pvd"), "displacements, stresses and internal variables for ParaView", "fields.pvd");
+    private static readonly Key<string> Reactions = May("reactions", new TextSpec("a file name", ".csv"), "reaction forces of the supported boundaries", "reactions.csv");
+    private static readonly Key<string> Summary = May("summary", new TextSpec("a file name", ".html"), "a page to look at", "summary.html");
+    private static readonly Key<IReadOnlyList<MicroPoint>> MicroPoints = May<IReadOnlyList<MicroPoint>>("micro", new ListSpec<MicroPoint>(MicroPointSpec, "{element, point}", 0, 100), "microstructures that are written with the fields", []);
+    private static readonly Key<int> Every = May("every", new IntegerSpec(1), "fields are written every so many steps, and at the end", 1);
+    private static readonly Key<(int Steps, double Seconds, int Keep)> Checkpoint = May("checkpoint", CheckpointSpec, "state from which --restart goes on", (0, 600.0, 2));
+    private static readonly MapSpec<OutputChoice> OutputSpec = new("output", "What is written into the output folder.",
+        m => new OutputChoice(m.Get(Fields), m.Get(Reactions), m.Get(Summary), m.Get(MicroPoints)!, m.Get(Every), m.Get(Checkpoint).Steps,
+            m.Get(Checkpoint).Seconds, m.Get(Checkpoint).Keep), Fields, Reactions, Summary, MicroPoints, Every, Checkpoint);
+    private static readonly OutputChoice DefaultOutput = new("fields.pvd", "reactions.csv", "summary.html", [], 1, 0, 600, 2);
+
+    // ---- the job -------------------------------------------------------------------------------------------------------------------
+
+    /// <summary>A job as read; file, folder and hash are added by <see cref="JobFile"/>.</summary>
+    internal sealed record Draft(string Name, JobType Type, string Units, int Seed, ModelChoice Model, IReadOnlyList<Condition> Conditions,
+        IReadOnlyDictionary<string, IReadOnlyList<double>> InitialVelocity, Run Run, SolverChoice? Macro, SolverChoice? Micro, OutputChoice Output);
+
+    private static readonly ChoiceSpec<JobType> Types = new(("quasistatic", JobType.Quasistatic, "load steps in equilibrium"),
+        ("dynamics", JobType.Dynamics, "motion in time"), ("homogenize", JobType.Homogenize, "one representative volume"));
+    private static readonly Key<string> NameKey = Need("name", new TextSpec("a name"), "name of the job");
+    private static readonly Key<JobType> TypeKey = Need("type", Types, "what the job computes");
+    private static readonly MapSpec<(string Name, JobType Type)> JobSpec = new("job", "Name and kind of the job.", m => (m.Get(NameKey), m.Get(TypeKey)), NameKey, TypeKey);
+
+    private static readonly Key<string> SchemaKey = Need("schema", new ChoiceSpec<string>((Version, Version, "this version of the language")), "version of the job language");
+    private static readonly Key<(string Name, JobType Type)> JobKey = Need("job", JobSpec, "name and kind of the job");
+    private static readonly Key<string> UnitsKey = May("units", new ChoiceSpec<string>([.. UnitSystems.Select(u => (u.Name, u.Name, u.Doc))]), "unit system of plain numbers", "mm-N-MPa");
+    private static readonly Key<int> SeedKey = May("seed", new IntegerSpec(), "seed of everything random", 0);
+    private static readonly Key<IReadOnlyList<Condition>> ConditionsKey = Need<IReadOnlyList<Condition>>("boundary_conditions", new ListSpec<Condition>(ConditionSpec, "supports and loads"), "supports and loads");
+    private static readonly Key<IReadOnlyDictionary<string, IReadOnlyList<double>>> VelocityKey = May("initial_velocity", Velocities, "velocity at time 0 by region; 'all' for everywhere");
+    private static readonly Key<(SolverChoice? Macro, SolverChoice? Micro)> SolversKey = May("solvers", Solvers, "linear solvers; left out: the best on the machine");
+    private static readonly Key<OutputChoice> OutputKey = May("output", OutputSpec, "what is written", DefaultOutput);
+
+    internal static (string Name, string Doc)[] UnitSystems => [("mm-N-MPa", "millimetre, newton, megapascal, tonne, second"), ("si", "metre, newton, pascal, kilogram, second"), ("metal", "ångström, electronvolt, femtosecond")];
+
+    private static MapSpec<Draft> Root(JobType type, Spec<ModelChoice> model, Spec<Run> run)
+    {
+        var modelKey = Need("model", model, "what it is computed on");
+        var runKey = Need("run", run, "how the job goes through time");
+        Key[] keys = type switch
+        {
+            JobType.Homogenize => [SchemaKey, JobKey, UnitsKey, SeedKey, modelKey, runKey, SolversKey, OutputKey],
+            JobType.Dynamics => [SchemaKey, JobKey, UnitsKey, SeedKey, modelKey, ConditionsKey, VelocityKey, runKey, SolversKey, OutputKey],
+            _ => [SchemaKey, JobKey, UnitsKey, SeedKey, modelKey, ConditionsKey, runKey, SolversKey, OutputKey],
+        };
+        var none = new Dictionary<string, IReadOnlyList<double>>();
+        return new MapSpec<Draft>(type.ToString().ToLowerInvariant() + "_job", $"A job of type {type.ToString().ToLowerInvariant()}.", m => new Draft(m.Get(JobKey).Name, type,
+            m.Get(UnitsKey)!, m.Get(SeedKey), m.Get(modelKey), m.Has(ConditionsKey) ? m.Get(ConditionsKey) : [],
+            m.Has(VelocityKey) ? m.Get(VelocityKey)! : none, m.Get(runKey),
+            m.Get(SolversKey).Macro, m.Get(SolversKey).Micro, m.Get(OutputKey)!), keys);
+    }
+
+    private static readonly (JobType Type, string Word, MapSpec<Draft> Spec)[] Roots =
+    [
+        (JobType.Quasistatic, "quasistatic", Root(JobType.Quasistatic, MacroModels, QuasistaticRun)),
+        (JobType.Dynamics, "dynamics", Root(JobType.Dynamics, MacroModels, DynamicsRun)),
+        (JobType.Homogenize, "homogenize", Root(JobType.Homogenize, RveModels, HomogenizeRun)),
+    ];
+
+    /// <summary>Reads a whole job; <c>job.type</c> decides what else belongs in it.</summary>
+    public static Draft? Read(Node root, JobReader reader)
+    {
+        if (root.Kind != NodeKind.Map)
+        {
+            reader.Fault(root, $"a job is a map that starts with 'schema: {Version}', not {root.Describe()}");
+            return null;
+        }
+        string? word = root["job"]?["type"]?.Text;
+        var spec = Roots.FirstOrDefault(r => r.Word == word).Spec;
+        // With an unknown type the rest is still read, as what its model says: the other faults should not wait for the next attempt.
+        spec ??= root["model"]?["rve"] is not null ? Roots[2].Spec : root["run"]?["integrator"] is not null ? Roots[1].Spec : Roots[0].Spec;
+        return spec.Read(root, reader, out var draft) ? draft : null;
+    }
+
+    /// <summary>The whole language as JSON Schema, draft 2020-12.</summary>
+    public static JsonObject Schema()
+    {
+        var defs = new JsonObject();
+        var cases = new JsonArray();
+        foreach (var (_, word, spec) in Roots)
+            cases.Add(new JsonObject
+            {
+                ["if"] = new JsonObject
+                {
+                    ["properties"] = new JsonObject { ["job"] = new JsonObject { ["properties"] = new JsonObject { ["type"] = new JsonObject { ["const"] = word } }, ["required"] = new JsonArray("type") } },
+                    ["required"] = new JsonArray("job"),
+                },
+                ["then"] = spec.Schema(defs),
+            });
+        return new JsonObject
+        {
+            ["$schema"] = "https://json-schema.org/draft/2020-12/schema",
+            ["$id"] = "urn:mshpc:job:1",
+            ["title"] = "MsHpc job",
+            ["description"] = $"A job file of MsHpc ({Version}). Numbers are in the job's unit system; strings carry their unit ('210 GPa').",
+            ["type"] = "object",
+            ["properties"] = new JsonObject { ["schema"] = SchemaKey.Values.Schema(defs), ["job"] = JobSpec.Schema(defs) },
+            ["required"] = new JsonArray("schema", "job"),
+            ["allOf"] = cases,
+            ["$defs"] = defs,
+        };
+    }
+}
