@@ -1,0 +1,60 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using MsHpc.Core;
+using static MsHpc.Continuum.Materials.BlockAccess;
+
+namespace MsHpc.Continuum.Materials;
+
+/// <summary>Nine vectors on the stack: a second-order tensor, row-major 2 × 2 or 3 × 3.</summary>
+[InlineArray(9)]
+internal struct LaneTensor
+{
+    private Lanes _first;
+}
+
+/// <summary>What finite-strain kernels share.</summary>
+internal static class FiniteStrain
+{
+    /// <summary>
+    /// Copies F, replacing it by the identity where det F ≤ 0 (or is not a number), with its determinant and F⁻ᵀ.
+    /// </summary>
+    /// <returns>Mask of the replaced lanes.</returns>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes Load<TSolid>(ref readonly Lanes strain, ref Lanes f, out Lanes jacobian, ref Lanes cofactor) where TSolid : struct, IFlag
+    {
+        int d = TSolid.Value ? 3 : 2;
+        jacobian = TSolid.Value
+            ? Lane.Fma(Get(in strain, 0), Minor(in strain, 4, 8, 5, 7), Lane.Fma(Get(in strain, 1), Minor(in strain, 5, 6, 3, 8),
+                Get(in strain, 2) * Minor(in strain, 3, 7, 4, 6)))
+            : Minor(in strain, 0, 3, 1, 2);
+        var bad = ~(Vector512.GreaterThan(jacobian, Lane.Of(1e-300)) & Vector512.LessThan(jacobian, Lane.Of(1e300)));
+        jacobian = Lane.Select(bad, Lanes.One, jacobian);
+        for (int k = 0; k < d * d; k++)
+            Ref(ref f, k) = Lane.Select(bad, k % (d + 1) == 0 ? Lanes.One : Lanes.Zero, Get(in strain, k));
+        var inverse = Lanes.One / jacobian;
+        if (TSolid.Value)
+        {
+            Ref(ref cofactor, 0) = Minor(in f, 4, 8, 5, 7) * inverse;
+            Ref(ref cofactor, 1) = Minor(in f, 5, 6, 3, 8) * inverse;
+            Ref(ref cofactor, 2) = Minor(in f, 3, 7, 4, 6) * inverse;
+            Ref(ref cofactor, 3) = Minor(in f, 2, 7, 1, 8) * inverse;
+            Ref(ref cofactor, 4) = Minor(in f, 0, 8, 2, 6) * inverse;
+            Ref(ref cofactor, 5) = Minor(in f, 1, 6, 0, 7) * inverse;
+            Ref(ref cofactor, 6) = Minor(in f, 1, 5, 2, 4) * inverse;
+            Ref(ref cofactor, 7) = Minor(in f, 2, 3, 0, 5) * inverse;
+            Ref(ref cofactor, 8) = Minor(in f, 0, 4, 1, 3) * inverse;
+        }
+        else
+        {
+            Ref(ref cofactor, 0) = Get(in f, 3) * inverse;
+            Ref(ref cofactor, 1) = -Get(in f, 2) * inverse;
+            Ref(ref cofactor, 2) = -Get(in f, 1) * inverse;
+            Ref(ref cofactor, 3) = Get(in f, 0) * inverse;
+        }
+        return bad;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Lanes Minor(ref readonly Lanes t, int a, int b, int c, int d)
+        => Lane.Fma(Get(in t, a), Get(in t, b), -(Get(in t, c) * Get(in t, d)));
+}

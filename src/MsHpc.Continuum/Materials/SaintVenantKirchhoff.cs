@@ -1,0 +1,94 @@
+using System.Runtime.CompilerServices;
+using MsHpc.Core;
+using static MsHpc.Continuum.Materials.BlockAccess;
+
+namespace MsHpc.Continuum.Materials;
+
+/// <summary>
+/// Saint-Venant–Kirchhoff solid: Hooke's law between Green's strain and the second Piola–Kirchhoff stress.
+/// <code>
+/// E = (FᵀF − 1)/2 ,  W = λ/2 (tr E)² + μ E:E ,  S = λ tr E 1 + 2μ E ,  P = F S
+/// ∂P_iJ/∂F_kL = δik S_JL + λ F_iJ F_kL + μ ((F Fᵀ)_ik δJL + F_iL F_kJ)
+/// </code>
+/// Symmetric tangent, no state. It softens and loses stability under large compression; a lane with J ≤ 0 fails and is evaluated at F = 1.
+/// Source: Ciarlet, Mathematical Elasticity I (1988), section 3.9.
+/// </summary>
+/// <typeparam name="TSolid"><see cref="Yes"/> in space, <see cref="No"/> in plane strain.</typeparam>
+/// <param name="lambda">Lamé's λ, stress unit.</param>
+/// <param name="mu">Shear modulus μ, stress unit.</param>
+public readonly struct SaintVenantKirchhoff<TSolid>(double lambda, double mu) : ILaw<SaintVenantKirchhoff<TSolid>> where TSolid : struct, IFlag
+{
+    private readonly double _lambda = lambda, _mu = mu;
+
+    /// <inheritdoc/>
+    public static StrainSpace Space => TSolid.Value ? StrainSpace.SolidFinite : StrainSpace.PlaneFinite;
+
+    /// <inheritdoc/>
+    public int StateSize => 0;
+
+    /// <inheritdoc/>
+    public SaintVenantKirchhoff<TSolid> ForStep(double timeStep) => this;
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public Lanes Evaluate<TTangent>(ref readonly Lanes strain, ref readonly Lanes oldState, ref Lanes newState, ref Lanes stress,
+        ref Lanes tangent) where TTangent : struct, IFlag
+    {
+        int d = TSolid.Value ? 3 : 2, n = d * d;
+        Unsafe.SkipInit(out LaneTensor fBuffer);
+        Unsafe.SkipInit(out LaneTensor sBuffer);
+        Unsafe.SkipInit(out LaneTensor bBuffer);
+        ref Lanes f = ref Unsafe.As<LaneTensor, Lanes>(ref fBuffer), s = ref Unsafe.As<LaneTensor, Lanes>(ref sBuffer);
+        ref Lanes left = ref Unsafe.As<LaneTensor, Lanes>(ref bBuffer); // F⁻ᵀ first (not used), then F Fᵀ
+        var bad = FiniteStrain.Load<TSolid>(in strain, ref f, out _, ref left);
+        Lanes mu = Lane.Of(_mu), lambda = Lane.Of(_lambda), two = Lane.Of(2);
+        var trace = Lanes.Zero; // 2 tr E
+        for (int i = 0; i < d; i++)
+            for (int j = i; j < d; j++)
+            {
+                Lanes c = i == j ? -Lanes.One : Lanes.Zero, b = Lanes.Zero;
+                for (int k = 0; k < d; k++)
+                {
+                    c = Lane.Fma(Ref(ref f, k * d + i), Ref(ref f, k * d + j), c);
+                    b = Lane.Fma(Ref(ref f, i * d + k), Ref(ref f, j * d + k), b);
+                }
+                if (i == j) trace += c;
+                Ref(ref s, i * d + j) = Ref(ref s, j * d + i) = mu * c;
+                Ref(ref left, i * d + j) = Ref(ref left, j * d + i) = b;
+            }
+        for (int i = 0; i < d; i++) Ref(ref s, i * d + i) = Lane.Fma(lambda / two, trace, Ref(ref s, i * d + i));
+        for (int i = 0; i < d; i++)
+            for (int j = 0; j < d; j++)
+            {
+                var p = Lanes.Zero;
+                for (int k = 0; k < d; k++) p = Lane.Fma(Ref(ref f, i * d + k), Ref(ref s, k * d + j), p);
+                Ref(ref stress, i * d + j) = p;
+            }
+        if (TTangent.Value)
+        {
+            for (int i = 0; i < d; i++)
+                for (int j = 0; j < d; j++)
+                {
+                    ref Lanes row = ref Ref(ref tangent, (i * d + j) * n);
+                    var lij = lambda * Ref(ref f, i * d + j);
+                    for (int k = 0; k < d; k++)
+                    {
+                        var mkj = mu * Ref(ref f, k * d + j);
+                        for (int l = 0; l < d; l++)
+                            Ref(ref row, k * d + l) = Lane.Fma(mkj, Ref(ref f, i * d + l), lij * Ref(ref f, k * d + l));
+                        Ref(ref row, k * d + j) = Lane.Fma(mu, Ref(ref left, i * d + k), Ref(ref row, k * d + j));
+                    }
+                    for (int l = 0; l < d; l++) Ref(ref row, i * d + l) += Ref(ref s, j * d + l);
+                }
+        }
+        return bad;
+    }
+
+    /// <inheritdoc/>
+    public void OutOfPlane(ref readonly Lanes strain, ref readonly Lanes newState, out Lanes zz, out Lanes yz, out Lanes xz)
+    {
+        Lanes a = Get(in strain, 0), b = Get(in strain, 1), c = Get(in strain, 2), d = Get(in strain, 3);
+        zz = Lane.Of(_lambda / 2) * (a * a + b * b + c * c + d * d - Lane.Of(2)) / (a * d - b * c);
+        yz = xz = Lanes.Zero;
+    }
+}
