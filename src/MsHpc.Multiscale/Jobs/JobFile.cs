@@ -25,7 +25,7 @@ public static class JobFile
         {
             foreach (string text in overrides ?? []) Override(root, text, faults);
             string directory = Path.GetDirectoryName(Path.GetFullPath(path))!;
-            var reader = new JobReader(directory, Units.Find(root["units"]?.Text ?? "mm-N-MPa"), faults);
+            var reader = new JobReader(directory, UnitSystem.All.FirstOrDefault(u => u.Name == (root["units"]?.Text ?? UnitSystem.MillimetreNewton.Name)), faults);
             var draft = JobLanguage.Read(root, reader);
             JobChecks.Run(root, reader);
             if (draft is not null && faults.Count == 0) job = Finish(draft, path, directory, root);

@@ -15,7 +15,7 @@ internal static class JobLanguage
 
     private static Key<T> Need<T>(string name, Spec<T> spec, string doc) => new(name, spec, doc, required: true);
     private static Key<T> May<T>(string name, Spec<T> spec, string doc, T? fallback = default) => new(name, spec, doc, fallback: fallback);
-    private static NumberSpec Positive(Dimension dimension = Dimension.None) => new(dimension, min: 0, open: true);
+    private static NumberSpec Positive(Dimension dimension = default) => new(dimension, min: 0, open: true);
     private static NumberSpec Free(Dimension dimension) => new(dimension);
 
     // ---- histories -----------------------------------------------------------------------------------------------------------------
@@ -30,10 +30,10 @@ internal static class JobLanguage
     private static Spec<Curve> History(Dimension dimension)
     {
         var number = Free(dimension);
-        string name = dimension == Dimension.None ? "" : dimension.ToString().ToLowerInvariant() + "_";
+        string name = "history" + (dimension == Dimension.None ? "" : "_of_" + (dimension == Dimension.Force / Dimension.Volume ? "body_force" : dimension.ToString()));
         var ramp = May("ramp", new ListSpec<double>(number, "[start, end]", 2, 2), "goes in a straight line from the first number at time 0 to the second at the end of the job");
         var table = May("table", new TableSpec(number), "points [time, value], joined by straight lines and constant outside");
-        var map = new MapSpec<Curve>(name + "history", "A number that changes with time.", m => m.Has(ramp)
+        var map = new MapSpec<Curve>(name, "A number that changes with time.", m => m.Has(ramp)
             ? new Curve(null, [.. m.Get(ramp)])
             : new Curve([.. m.Get(table).Select(p => p.Time)], [.. m.Get(table).Select(p => p.Value)]), ramp, table) { ExactlyOne = [[ramp, table]] };
         return new EitherSpec<Curve>("a number, {ramp: [a, b]} or {table: [[t, v], …]}",
@@ -43,7 +43,7 @@ internal static class JobLanguage
     /// <summary>Rising [time, value] pairs.</summary>
     private sealed class TableSpec(NumberSpec number) : Spec<IReadOnlyList<(double Time, double Value)>>
     {
-        private readonly NumberSpec _time = new(Dimension.Time);
+        private readonly NumberSpec _time = new(Dimension.Duration);
 
         public override bool Read(Node node, JobReader reader, [System.Diagnostics.CodeAnalysis.MaybeNullWhen(false)] out IReadOnlyList<(double Time, double Value)> value)
         {
@@ -81,7 +81,39 @@ internal static class JobLanguage
 
     // ---- materials -----------------------------------------------------------------------------------------------------------------
 
-    private static readonly VariantSpec<MaterialChoice> Law = new("material law", [("linear_elastic", new MapSpec<MaterialChoice>("linear_elastic", "x", m => new MaterialChoice("linear_elastic", new Dictionary<string, double[]>())), false)]);
+    private static readonly VariantSpec<MaterialChoice> Law = new("material law", [.. MaterialCatalog.Entries.Select(e => (e.Name, LawSpec(e), false))]);
+
+    private static Spec<MaterialChoice> LawSpec(MaterialEntry entry)
+    {
+        Key<double[]>[] keys = [.. entry.Parameters.Select(p => new Key<double[]>(p.Name, ParameterSpec(p),
+            p.Required ? p.Summary : $"{p.Summary} Left out: {p.Default}.", p.Required))];
+        return new MapSpec<MaterialChoice>("law_" + entry.Name, $"{entry.Summary} {entry.Reference}.",
+            m => new MaterialChoice(entry.Name, keys.Where(m.Has).ToDictionary(k => k.Name, m.Get)), keys)
+        {
+            Check = (m, reader) =>
+            {
+                // The catalog knows what numbers a law admits; any space will do for that.
+                try { MaterialCatalog.Create(entry.Name, keys.Where(m.Has).ToDictionary(k => k.Name, m.Get), entry.SupportsSmall ? StrainSpace.SolidSmall : StrainSpace.SolidFinite); }
+                catch (InputException e)
+                {
+                    foreach (var fault in e.Faults) reader.Fault(m.Node, fault.Message);
+                }
+            },
+        };
+    }
+
+    private static Spec<double[]> ParameterSpec(MaterialParameter parameter)
+    {
+        var number = parameter.Dimension switch
+        {
+            "stress" => new NumberSpec(Dimension.Pressure),
+            "time" => new NumberSpec(Dimension.Duration),
+            "density" => new NumberSpec(Dimension.Density),
+            _ => NumberSpec.Any, // angles are in degrees
+        };
+        return parameter.MaxCount == 1 ? new MappedSpec<double, double[]>(number, v => [v])
+            : new MappedSpec<IReadOnlyList<double>, double[]>(new ListSpec<double>(number, parameter.Summary, parameter.MinCount, parameter.MaxCount), v => [.. v]);
+    }
 
     private static readonly NamedSpec<MaterialChoice> Regions = new(Law, "region: law");
 
@@ -106,7 +138,7 @@ internal static class JobLanguage
         (NodeKind.Map, new MappedSpec<VoxelFile, MicrostructureChoice>(RawVoxels, v => v))), "phase number of each voxel, from a file");
     private static readonly Key<MicrostructureChoice> BuiltKey = May<MicrostructureChoice>("microstructure", BuiltSpec, "a microstructure made on the spot");
     private static readonly Key<MicrostructureChoice> MicroMeshKey = May<MicrostructureChoice>("mesh", new MappedSpec<string, MicrostructureChoice>(new FileSpec("a mesh file", ".msh"), f => new MeshedMicrostructure(f)), "Gmsh mesh of a box; its regions are the phases");
-    private static readonly Key<IReadOnlyList<double>> SizeKey = May<IReadOnlyList<double>>("size", new ListSpec<double>(Positive(Dimension.Length), "an edge length per direction", 2, 3), "edge lengths (voxels and built microstructures)");
+    private static readonly Key<IReadOnlyList<double>> SizeKey = May<IReadOnlyList<double>>("size", new ListSpec<double>(Positive(Dimension.Distance), "an edge length per direction", 2, 3), "edge lengths (voxels and built microstructures)");
     private static readonly Key<IReadOnlyDictionary<string, MaterialChoice>> PhasesKey = Need("materials", new NamedSpec<MaterialChoice>(Law, "phase: law"), "law of each phase");
     private static readonly Key<string> BoundaryKey = May("boundary", new ChoiceSpec<string>(
         ("periodic", "periodic", "opposite points move alike"), ("linear_displacement", "linear_displacement", "the boundary follows the macro strain, upper bound"),
@@ -134,7 +166,7 @@ internal static class JobLanguage
     private static readonly Key<string> MeshKey = Need("mesh", new FileSpec("a mesh file", ".msh"), "Gmsh mesh (.msh 4.1); its physical groups are the regions and boundaries");
     private static readonly Key<bool> PlaneKey = May("plane", new ChoiceSpec<bool>(("strain", false, "no strain out of plane"), ("stress", true, "no stress out of plane")), "two dimensions: what holds out of plane");
     private static readonly Key<bool> StrainKey = May("strain", new ChoiceSpec<bool>(("small", false, "small strain"), ("finite", true, "finite strain, F and first Piola–Kirchhoff stress")), "small or finite strain");
-    private static readonly Key<double> ThicknessKey = May("thickness", Positive(Dimension.Length), "two dimensions: thickness", 1.0);
+    private static readonly Key<double> ThicknessKey = May("thickness", Positive(Dimension.Distance), "two dimensions: thickness", 1.0);
     private static readonly Key<string> IntegrationKey = May("integration", new ChoiceSpec<string>(
         ("full", "full", "full quadrature"), ("b-bar", "b-bar", "mean dilatation, against locking of nearly incompressible materials")), "element formulation", "full");
     private static readonly Key<IReadOnlyDictionary<string, MaterialChoice>> MaterialsKey = Need("materials", Regions, "law of each region of the mesh");
@@ -172,11 +204,11 @@ internal static class JobLanguage
     }
 
     private static readonly Key<string> OnKey = Need("on", new TextSpec("the name of a boundary"), "boundary, region or point of the mesh (a physical group); 'all' for a body force everywhere");
-    private static readonly Key<Curve>[] DisplacementKeys = [.. "xyz".Select(c => May($"u{c}", History(Dimension.Length), $"displacement along {c}"))];
+    private static readonly Key<Curve>[] DisplacementKeys = [.. "xyz".Select(c => May($"u{c}", History(Dimension.Distance), $"displacement along {c}"))];
     private static readonly Key<IReadOnlyList<Curve>> TractionKey = May<IReadOnlyList<Curve>>("traction", new ListSpec<Curve>(History(Dimension.Pressure), "a component per direction", 2, 3), "force per reference area, a component per direction");
     private static readonly Key<Curve> PressureKey = May("pressure", History(Dimension.Pressure), "pressure against the outward normal; follows the surface at finite strain");
     private static readonly Key<IReadOnlyList<Curve>> ForceKey = May<IReadOnlyList<Curve>>("force", new ListSpec<Curve>(History(Dimension.Force), "a component per direction", 2, 3), "force on each node of a named point, a component per direction");
-    private static readonly Key<IReadOnlyList<Curve>> BodyForceKey = May<IReadOnlyList<Curve>>("body_force", new ListSpec<Curve>(History(Dimension.ForceDensity), "a component per direction", 2, 3), "force per volume of a region, a component per direction");
+    private static readonly Key<IReadOnlyList<Curve>> BodyForceKey = May<IReadOnlyList<Curve>>("body_force", new ListSpec<Curve>(History(Dimension.Force / Dimension.Volume), "a component per direction", 2, 3), "force per volume of a region, a component per direction");
 
     private static readonly MapSpec<Condition> ConditionSpec = new("boundary_condition", "A support or a load on a named part of the mesh.",
         m => new Condition(m.Get(OnKey), [.. DisplacementKeys.Select(k => m.Has(k) ? m.Get(k) : null)], m.Get(TractionKey), m.Get(PressureKey), m.Get(ForceKey), m.Get(BodyForceKey)),
@@ -201,8 +233,8 @@ internal static class JobLanguage
 
     private static readonly Key<NewtonChoice> NewtonKey = May("newton", NewtonSpec, "Newton's method", DefaultNewton);
     private static readonly Key<int> StepsKey = Need("steps", new IntegerSpec(1, 10_000_000), "equal steps to the end time");
-    private static readonly Key<double> EndKey = May("end_time", Positive(Dimension.Time), "time at the end", 1.0);
-    private static readonly Key<double> NeedEndKey = Need("end_time", Positive(Dimension.Time), "time at the end");
+    private static readonly Key<double> EndKey = May("end_time", Positive(Dimension.Duration), "time at the end", 1.0);
+    private static readonly Key<double> NeedEndKey = Need("end_time", Positive(Dimension.Duration), "time at the end");
     private static readonly IReadOnlyDictionary<string, Curve> NoCurves = new Dictionary<string, Curve>();
 
     /// <summary>A run before its histories are resolved.</summary>
@@ -381,14 +413,12 @@ internal static class JobLanguage
 
     private static readonly Key<string> SchemaKey = Need("schema", new ChoiceSpec<string>((Version, Version, "this version of the language")), "version of the job language");
     private static readonly Key<(string Name, JobType Type)> JobKey = Need("job", JobSpec, "name and kind of the job");
-    private static readonly Key<string> UnitsKey = May("units", new ChoiceSpec<string>([.. UnitSystems.Select(u => (u.Name, u.Name, u.Doc))]), "unit system of plain numbers", "mm-N-MPa");
+    private static readonly Key<string> UnitsKey = May("units", new ChoiceSpec<string>([.. UnitSystem.All.Select(u => (u.Name, u.Name, $"{u.Symbol(Dimension.Distance)}, {u.Symbol(Dimension.Force)}, {u.Symbol(Dimension.Pressure)}, {u.Symbol(Dimension.Duration)}, {u.Symbol(Dimension.Density)}"))]), "unit system of plain numbers", UnitSystem.MillimetreNewton.Name);
     private static readonly Key<int> SeedKey = May("seed", new IntegerSpec(), "seed of everything random", 0);
     private static readonly Key<IReadOnlyList<Condition>> ConditionsKey = Need<IReadOnlyList<Condition>>("boundary_conditions", new ListSpec<Condition>(ConditionSpec, "supports and loads"), "supports and loads");
     private static readonly Key<IReadOnlyDictionary<string, IReadOnlyList<double>>> VelocityKey = May("initial_velocity", Velocities, "velocity at time 0 by region; 'all' for everywhere");
     private static readonly Key<(SolverChoice? Macro, SolverChoice? Micro)> SolversKey = May("solvers", Solvers, "linear solvers; left out: the best on the machine");
     private static readonly Key<OutputChoice> OutputKey = May("output", OutputSpec, "what is written", DefaultOutput);
-
-    internal static (string Name, string Doc)[] UnitSystems => [("mm-N-MPa", "millimetre, newton, megapascal, tonne, second"), ("si", "metre, newton, pascal, kilogram, second"), ("metal", "ångström, electronvolt, femtosecond")];
 
     private static MapSpec<Draft> Root(JobType type, Spec<ModelChoice> model, Spec<Run> run)
     {

@@ -70,7 +70,7 @@ internal sealed class NumberSpec(Dimension dimension, double min = double.Negati
         {
             if (dimension == Dimension.None) return reader.Fault(node, $"a number is needed here, not {node.Describe()}");
             if (reader.Units is not { } units) return false; // the missing or wrong 'units' is already reported
-            if (!Units.TryParse(node.Text, dimension, units, out value, out string? problem)) return reader.Fault(node, problem);
+            if (!Units.TryParse(node.Text, dimension, units, out value, out string problem)) return reader.Fault(node, problem);
         }
         if (!double.IsFinite(value)) return reader.Fault(node, $"{node.Text} is not a finite number");
         if (value < min || value > max || open && (value == min || value == max))
@@ -78,7 +78,7 @@ internal sealed class NumberSpec(Dimension dimension, double min = double.Negati
         return true;
     }
 
-    private string Unit() => dimension == Dimension.None ? "" : $" ({dimension.ToString().ToLowerInvariant()})";
+    private string Unit() => dimension == Dimension.None ? "" : $" ({dimension})";
 
     private string Range()
     {
@@ -100,7 +100,7 @@ internal sealed class NumberSpec(Dimension dimension, double min = double.Negati
             {
                 ["type"] = "string",
                 ["pattern"] = @"^\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*\S.*$",
-                ["description"] = $"a number with a unit of {dimension.ToString().ToLowerInvariant()}",
+                ["description"] = $"a number with a unit, dimension: {dimension}",
             }),
         };
     }
