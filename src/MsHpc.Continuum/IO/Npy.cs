@@ -72,7 +72,7 @@ public sealed class NpyArray
         double[] doubles = Type == NpyType.I8 ? [] : ToDoubles();
         for (int i = 0; i < exact.Length; i++)
         {
-            bool fits = Type == NpyType.I8 ? (exact[i] = (int)As<long>()[i]) == As<long>()[i] : (exact[i] = (int)doubles[i]) == doubles[i];
+            bool fits = unchecked(Type == NpyType.I8 ? (exact[i] = (int)As<long>()[i]) == As<long>()[i] : (exact[i] = (int)doubles[i]) == doubles[i]);
             if (!fits) throw new InputException(_source, 0, 0, $"element {i} of the array is no 32-bit integer");
         }
         return exact;
