@@ -1,0 +1,552 @@
+using System.Numerics;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
+
+namespace MsHpc.Core.Sparse;
+
+/// <summary>
+/// Factors eight symmetric matrices of one pattern at once, one per lane: P A Pᵀ = L D Lᵀ, L unit lower triangular, D diagonal, no pivoting.
+/// Supernodal and right-looking, in place: callers add element matrices straight into <see cref="Storage"/>.
+/// </summary>
+/// <remarks>
+/// <para>One assembly and solve: <c>Clear</c>; for each entry of an element matrix on or below the diagonal (row ≥ column in the original
+/// numbering) add its eight values to <c>Storage[Slot(entry)]</c>; <c>Factor</c>; <c>Solve</c>. After a factorisation the storage holds L
+/// and must be cleared before the next assembly.</para>
+/// <para>Lanes never mix: the bits of a lane's result depend on that lane's matrix only. Nothing is allocated after construction. Not
+/// thread-safe; make one object per thread on a shared <see cref="SymbolicLdl"/>.</para>
+/// </remarks>
+public sealed unsafe partial class BatchedLdl
+{
+    private readonly LdlSchedule _schedule;
+    private readonly int[] _first;
+    private readonly int[] _permutation;
+    private readonly AlignedBuffer _storage, _own, _tile, _pivot, _inverse, _scale, _work;
+    private readonly double _tiny;
+
+    /// <summary>Allocates the factor: about 64·<see cref="SymbolicLdl.FactorNonzeros"/> bytes.</summary>
+    /// <exception cref="NumericalException">The factor does not fit one array.</exception>
+    public BatchedLdl(SymbolicLdl symbolic)
+    {
+        Symbolic = symbolic;
+        var schedule = _schedule = symbolic.Schedule4;
+        _first = symbolic.First;
+        _permutation = symbolic.Perm;
+        _storage = new AlignedBuffer(8L * schedule.Length);
+        _own = new AlignedBuffer(8L * schedule.MaxOwn);
+        _tile = new AlignedBuffer(8L * 4 * schedule.MaxWidth);
+        _pivot = new AlignedBuffer(8L * schedule.Columns);
+        _inverse = new AlignedBuffer(8L * schedule.Columns);
+        _scale = new AlignedBuffer(8L * schedule.Columns);
+        _work = new AlignedBuffer(8L * 4 * (schedule.Columns + 1));
+        _tiny = SymbolicLdl.PivotTolerance(schedule.Columns);
+    }
+
+    /// <summary>The analysis this factorisation follows.</summary>
+    public SymbolicLdl Symbolic { get; }
+
+    /// <summary>Values of the matrices before, of L after <see cref="Factor"/>; indexed by <see cref="Slot"/>. 64-byte aligned and pinned.</summary>
+    public Span<Lanes> Storage => new(_storage.Pointer, _schedule.Length);
+
+    /// <summary>
+    /// Where to add the value of a pattern entry: the index in <see cref="Storage"/> for entries with row ≥ column in the original
+    /// numbering, −1 for the others (their mirror image holds the value).
+    /// </summary>
+    /// <param name="patternEntry">Position in <see cref="SparsePattern.Columns"/>.</param>
+    public int Slot(int patternEntry) => _schedule.Slot[patternEntry];
+
+    /// <summary><see cref="Slot"/> of all pattern entries.</summary>
+    public ReadOnlySpan<int> Slots => _schedule.Slot;
+
+    /// <summary>Sets all values to zero.</summary>
+    public void Clear() => NativeMemory.Clear(_storage.Pointer, (nuint)_schedule.Length * 64);
+
+    /// <summary>Negative pivots of one lane in the last factorisation: the number of negative eigenvalues (Sylvester).</summary>
+    /// <param name="lane">Lane, 0 … 7.</param>
+    public int NegativePivots(int lane)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan((uint)lane, 7u, nameof(lane));
+        int count = 0;
+        for (int j = 0; j < _schedule.Columns; j++) if (_inverse.Pointer[8 * j + lane] < 0) count++;
+        return count;
+    }
+
+    /// <summary>Factors all active lanes in place.</summary>
+    /// <param name="active">Bit l set: lane l holds a matrix. Other lanes may hold anything; their solutions are zero (NaN if they held NaN).</param>
+    /// <param name="requirePositive">Whether a negative pivot is a failure.</param>
+    /// <returns>
+    /// Bits of the active lanes that failed: some pivot d_i is not a number, or |d_i| ≤ τ |a_ii| with τ = 32 ε √n (for a_ii = 0: τ times
+    /// the lane's largest diagonal entry), or d_i ≤ 0 where positive pivots are required. Solutions of failed lanes are meaningless.
+    /// </returns>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public byte Factor(byte active, bool requirePositive)
+    {
+        var schedule = _schedule;
+        Lanes* storage = _storage.Lanes, own = _own.Lanes, tile = _tile.Lanes, pivots = _pivot.Lanes, inverses = _inverse.Lanes;
+        Lanes* scale = _scale.Lanes;
+        int columns = schedule.Columns;
+        var largest = Lanes.Zero;
+        fixed (int* diagonal = schedule.Diagonal)
+        {
+            for (int j = 0; j < columns; j++)
+            {
+                var a = Vector512.Abs(storage[diagonal[j]]);
+                scale[j] = a;
+                largest = Vector512.Max(largest, a);
+            }
+        }
+        var tiny = Lane.Of(_tiny);
+        for (int j = 0; j < columns; j++)
+            scale[j] = tiny * Lane.Select(Vector512.Equals(scale[j], Lanes.Zero), largest, scale[j]);
+
+        var state = new PivotState { Active = Lane.Mask(active), Positive = requirePositive ? Lanes.Zero : Lane.Of(double.NegativeInfinity) };
+        fixed (int* rel = schedule.Rel, columnOffset = schedule.ColumnOffset)
+        {
+            for (int s = 0; s < schedule.Supernodes; s++)
+            {
+                int w = schedule.Width[s], ownGroups = schedule.OwnGroups[s], belowGroups = schedule.BelowGroups[s], first = _first[s];
+                int groups = ownGroups + belowGroups;
+                nint stride = 4 * w;
+                Lanes* panel = storage + schedule.Panel[s];
+                Lanes* d = pivots + first;
+                Lanes* inverse = inverses + first;
+                for (int c0 = 0, j = 0; c0 < w; c0 += 4, j++)
+                {
+                    int count = Math.Min(4, w - c0);
+                    Lanes* ownJ = own + j * stride;
+                    DiagonalBlock(panel + j * stride, ownJ, c0, count, d + c0, inverse + c0, scale + first + c0, ref state);
+                    int rest = groups - j - 1;
+                    Lanes* next = panel + (j + 1) * stride;
+                    if (count == 4) PanelColumns4(next, stride, rest, ownJ, c0, inverse + c0, ownJ + stride, ownGroups - j - 1);
+                    else
+                    {
+                        // Only the last block of columns is narrower, so there are no own rows left below it.
+                        int c = 0;
+                        if (count >= 2) { PanelColumns2(next, stride, rest, ownJ, c0, inverse + c0); c = 2; }
+                        if (c < count) PanelColumn1(next, stride, rest, ownJ + c, c0 + c, inverse + c0 + c);
+                    }
+                }
+
+                if (belowGroups == 0) continue;
+                Lanes* below = panel + ownGroups * stride;
+                int* offset = columnOffset + schedule.PadStart[s];
+                for (int segment = schedule.SegmentStart[s]; segment < schedule.SegmentStart[s + 1]; segment++)
+                {
+                    int begin = schedule.SegmentRow[segment], end = begin + schedule.SegmentColumns[segment];
+                    int* target = rel + schedule.SegmentRel[segment] - begin / 4 * 4;
+                    for (int j = begin; j < end; j += 4)
+                    {
+                        int count = Math.Min(4, end - j), group = j / 4;
+                        for (int c = 0; c < count; c++) PackRow(tile + c, below + (j + c) / 4 * stride + (j + c) % 4, d, w);
+                        Lanes* a = below + group * stride;
+                        int* t = target + 4 * group;
+                        int n = belowGroups - group;
+                        if (count == 4) UpdateColumns4(storage, a, stride, n, tile, w, t, offset[j], offset[j + 1], offset[j + 2], offset[j + 3]);
+                        else
+                        {
+                            int c = 0;
+                            if (count >= 2) { UpdateColumns2(storage, a, stride, n, tile, w, t, offset[j], offset[j + 1]); c = 2; }
+                            if (c < count) UpdateColumn1(storage, a, stride, n, tile + c, w, t, offset[j + c]);
+                        }
+                    }
+                }
+            }
+        }
+        return Lane.Bits(state.Failed);
+    }
+
+    private struct PivotState
+    {
+        public Lanes Active, Failed, Positive;
+    }
+
+    /// <summary>Factors the block of up to four columns on the diagonal: updates it by the columns before, then eliminates within.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void DiagonalBlock(Lanes* a, Lanes* own, int c0, int count, Lanes* d, Lanes* inverse, Lanes* scale, ref PivotState state)
+    {
+        Lanes* block = a + 4 * c0;
+        if (c0 > 0)
+        {
+            Lanes x00 = block[0], x10 = block[1], x20 = block[2], x30 = block[3], x11 = block[5], x21 = block[6], x31 = block[7];
+            Lanes x22 = block[10], x32 = block[11], x33 = block[15];
+            Lanes* p = a, q = own;
+            for (int k = 0; k < c0; k++, p += 4, q += 4)
+            {
+                Lanes b0 = q[0], b1 = q[1], b2 = q[2], b3 = q[3];
+                x00 = Lane.Fma(p[0], b0, x00);
+                var a1 = p[1];
+                x10 = Lane.Fma(a1, b0, x10);
+                x11 = Lane.Fma(a1, b1, x11);
+                var a2 = p[2];
+                x20 = Lane.Fma(a2, b0, x20);
+                x21 = Lane.Fma(a2, b1, x21);
+                x22 = Lane.Fma(a2, b2, x22);
+                var a3 = p[3];
+                x30 = Lane.Fma(a3, b0, x30);
+                x31 = Lane.Fma(a3, b1, x31);
+                x32 = Lane.Fma(a3, b2, x32);
+                x33 = Lane.Fma(a3, b3, x33);
+            }
+            block[0] = x00;
+            block[1] = x10;
+            block[2] = x20;
+            block[3] = x30;
+            // Columns that the block does not have belong to the next group of rows: leave them alone.
+            if (count > 1) { block[5] = x11; block[6] = x21; block[7] = x31; }
+            if (count > 2) { block[10] = x22; block[11] = x32; }
+            if (count > 3) block[15] = x33;
+        }
+        Lanes* negative = own + 4 * c0;
+        for (int c = 0; c < count; c++)
+        {
+            var pivot = block[5 * c];
+            var good = Vector512.GreaterThan(Vector512.Abs(pivot), scale[c]) & Vector512.GreaterThan(pivot, state.Positive) & state.Active;
+            state.Failed |= Vector512.AndNot(state.Active, good);
+            var reciprocal = (Lanes.One / Lane.Select(good, pivot, Lanes.One)) & good;
+            d[c] = pivot & good;
+            inverse[c] = reciprocal;
+            for (int r = c + 1; r < count; r++)
+            {
+                var x = block[4 * c + r];
+                negative[4 * c + r] = -x;
+                block[4 * c + r] = x * reciprocal;
+            }
+            for (int k = c + 1; k < count; k++)
+                for (int r = k; r < count; r++)
+                    block[4 * k + r] = Lane.Fma(block[4 * c + r], negative[4 * c + k], block[4 * k + r]);
+        }
+    }
+
+    /// <summary>tile[4 k] = −D_k L_jk for one row j.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void PackRow(Lanes* tile, Lanes* row, Lanes* d, int w)
+    {
+        for (int k = 0; k < w; k++) tile[4 * k] = -(row[4 * k] * d[k]);
+    }
+
+    /// <summary>
+    /// Four columns of L for the groups of rows below a diagonal block: X = A − L (D Lᵀ) over the columns before, then X := X L_JJ⁻ᵀ within
+    /// the block, L = X D⁻¹. Rows that are columns of this supernode also leave −X in <paramref name="own"/>, the right factor of later blocks.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void PanelColumns4(Lanes* a, nint stride, int groups, Lanes* b, int c0, Lanes* inverse, Lanes* own, int ownGroups)
+    {
+        Lanes* t = b + 4 * c0;
+        for (int i = 0; i < groups; i++, a += stride)
+        {
+            Lanes* x = a + 4 * c0;
+            Lanes x00 = x[0], x01 = x[4], x02 = x[8], x03 = x[12];
+            Lanes x10 = x[1], x11 = x[5], x12 = x[9], x13 = x[13];
+            Lanes x20 = x[2], x21 = x[6], x22 = x[10], x23 = x[14];
+            Lanes x30 = x[3], x31 = x[7], x32 = x[11], x33 = x[15];
+            Lanes* p = a, q = b;
+            for (int k = 0; k < c0; k++, p += 4, q += 4)
+            {
+                Lanes b0 = q[0], b1 = q[1], b2 = q[2], b3 = q[3];
+                var a0 = p[0];
+                x00 = Lane.Fma(a0, b0, x00);
+                x01 = Lane.Fma(a0, b1, x01);
+                x02 = Lane.Fma(a0, b2, x02);
+                x03 = Lane.Fma(a0, b3, x03);
+                var a1 = p[1];
+                x10 = Lane.Fma(a1, b0, x10);
+                x11 = Lane.Fma(a1, b1, x11);
+                x12 = Lane.Fma(a1, b2, x12);
+                x13 = Lane.Fma(a1, b3, x13);
+                var a2 = p[2];
+                x20 = Lane.Fma(a2, b0, x20);
+                x21 = Lane.Fma(a2, b1, x21);
+                x22 = Lane.Fma(a2, b2, x22);
+                x23 = Lane.Fma(a2, b3, x23);
+                var a3 = p[3];
+                x30 = Lane.Fma(a3, b0, x30);
+                x31 = Lane.Fma(a3, b1, x31);
+                x32 = Lane.Fma(a3, b2, x32);
+                x33 = Lane.Fma(a3, b3, x33);
+            }
+            var d0 = inverse[0];
+            Lanes l00 = x00 * d0, l10 = x10 * d0, l20 = x20 * d0, l30 = x30 * d0;
+            x[0] = l00;
+            x[1] = l10;
+            x[2] = l20;
+            x[3] = l30;
+            Lanes t10 = t[1];
+            x01 = Lane.Fma(l00, t10, x01);
+            x11 = Lane.Fma(l10, t10, x11);
+            x21 = Lane.Fma(l20, t10, x21);
+            x31 = Lane.Fma(l30, t10, x31);
+            var d1 = inverse[1];
+            Lanes l01 = x01 * d1, l11 = x11 * d1, l21 = x21 * d1, l31 = x31 * d1;
+            x[4] = l01;
+            x[5] = l11;
+            x[6] = l21;
+            x[7] = l31;
+            Lanes t20 = t[2];
+            x02 = Lane.Fma(l00, t20, x02);
+            x12 = Lane.Fma(l10, t20, x12);
+            x22 = Lane.Fma(l20, t20, x22);
+            x32 = Lane.Fma(l30, t20, x32);
+            Lanes t21 = t[6];
+            x02 = Lane.Fma(l01, t21, x02);
+            x12 = Lane.Fma(l11, t21, x12);
+            x22 = Lane.Fma(l21, t21, x22);
+            x32 = Lane.Fma(l31, t21, x32);
+            var d2 = inverse[2];
+            Lanes l02 = x02 * d2, l12 = x12 * d2, l22 = x22 * d2, l32 = x32 * d2;
+            x[8] = l02;
+            x[9] = l12;
+            x[10] = l22;
+            x[11] = l32;
+            Lanes t30 = t[3];
+            x03 = Lane.Fma(l00, t30, x03);
+            x13 = Lane.Fma(l10, t30, x13);
+            x23 = Lane.Fma(l20, t30, x23);
+            x33 = Lane.Fma(l30, t30, x33);
+            Lanes t31 = t[7];
+            x03 = Lane.Fma(l01, t31, x03);
+            x13 = Lane.Fma(l11, t31, x13);
+            x23 = Lane.Fma(l21, t31, x23);
+            x33 = Lane.Fma(l31, t31, x33);
+            Lanes t32 = t[11];
+            x03 = Lane.Fma(l02, t32, x03);
+            x13 = Lane.Fma(l12, t32, x13);
+            x23 = Lane.Fma(l22, t32, x23);
+            x33 = Lane.Fma(l32, t32, x33);
+            var d3 = inverse[3];
+            Lanes l03 = x03 * d3, l13 = x13 * d3, l23 = x23 * d3, l33 = x33 * d3;
+            x[12] = l03;
+            x[13] = l13;
+            x[14] = l23;
+            x[15] = l33;
+            if (i >= ownGroups) continue;
+            Lanes* negative = own + i * stride + 4 * c0;
+            negative[0] = -x00;
+            negative[1] = -x10;
+            negative[2] = -x20;
+            negative[3] = -x30;
+            negative[4] = -x01;
+            negative[5] = -x11;
+            negative[6] = -x21;
+            negative[7] = -x31;
+            negative[8] = -x02;
+            negative[9] = -x12;
+            negative[10] = -x22;
+            negative[11] = -x32;
+            negative[12] = -x03;
+            negative[13] = -x13;
+            negative[14] = -x23;
+            negative[15] = -x33;
+        }
+    }
+
+    /// <summary>The same for two columns at the end of a supernode.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void PanelColumns2(Lanes* a, nint stride, int groups, Lanes* b, int c0, Lanes* inverse)
+    {
+        Lanes* t = b + 4 * c0;
+        for (int i = 0; i < groups; i++, a += stride)
+        {
+            Lanes* x = a + 4 * c0;
+            Lanes x00 = x[0], x01 = x[4];
+            Lanes x10 = x[1], x11 = x[5];
+            Lanes x20 = x[2], x21 = x[6];
+            Lanes x30 = x[3], x31 = x[7];
+            Lanes* p = a, q = b;
+            for (int k = 0; k < c0; k++, p += 4, q += 4)
+            {
+                Lanes b0 = q[0], b1 = q[1];
+                var a0 = p[0];
+                x00 = Lane.Fma(a0, b0, x00);
+                x01 = Lane.Fma(a0, b1, x01);
+                var a1 = p[1];
+                x10 = Lane.Fma(a1, b0, x10);
+                x11 = Lane.Fma(a1, b1, x11);
+                var a2 = p[2];
+                x20 = Lane.Fma(a2, b0, x20);
+                x21 = Lane.Fma(a2, b1, x21);
+                var a3 = p[3];
+                x30 = Lane.Fma(a3, b0, x30);
+                x31 = Lane.Fma(a3, b1, x31);
+            }
+            var d0 = inverse[0];
+            Lanes l00 = x00 * d0, l10 = x10 * d0, l20 = x20 * d0, l30 = x30 * d0;
+            x[0] = l00;
+            x[1] = l10;
+            x[2] = l20;
+            x[3] = l30;
+            Lanes t10 = t[1];
+            x01 = Lane.Fma(l00, t10, x01);
+            x11 = Lane.Fma(l10, t10, x11);
+            x21 = Lane.Fma(l20, t10, x21);
+            x31 = Lane.Fma(l30, t10, x31);
+            var d1 = inverse[1];
+            Lanes l01 = x01 * d1, l11 = x11 * d1, l21 = x21 * d1, l31 = x31 * d1;
+            x[4] = l01;
+            x[5] = l11;
+            x[6] = l21;
+            x[7] = l31;
+        }
+    }
+
+    /// <summary>The same for one column at the end of a supernode.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void PanelColumn1(Lanes* a, nint stride, int groups, Lanes* b, int c0, Lanes* inverse)
+    {
+        Lanes* t = b + 4 * c0;
+        for (int i = 0; i < groups; i++, a += stride)
+        {
+            Lanes* x = a + 4 * c0;
+            Lanes x00 = x[0];
+            Lanes x10 = x[1];
+            Lanes x20 = x[2];
+            Lanes x30 = x[3];
+            Lanes* p = a, q = b;
+            for (int k = 0; k < c0; k++, p += 4, q += 4)
+            {
+                Lanes b0 = q[0];
+                var a0 = p[0];
+                x00 = Lane.Fma(a0, b0, x00);
+                var a1 = p[1];
+                x10 = Lane.Fma(a1, b0, x10);
+                var a2 = p[2];
+                x20 = Lane.Fma(a2, b0, x20);
+                var a3 = p[3];
+                x30 = Lane.Fma(a3, b0, x30);
+            }
+            var d0 = inverse[0];
+            Lanes l00 = x00 * d0, l10 = x10 * d0, l20 = x20 * d0, l30 = x30 * d0;
+            x[0] = l00;
+            x[1] = l10;
+            x[2] = l20;
+            x[3] = l30;
+        }
+    }
+
+    /// <summary>
+    /// Adds −L_I D L_Jᵀ of four columns J to an ancestor, four rows at a time; <paramref name="b"/> holds −D L_Jᵀ. Rows without a place in the
+    /// ancestor go to the trash area, and tiles that cross its diagonal write to the unused half of the diagonal block.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void UpdateColumns4(Lanes* storage, Lanes* a, nint stride, int groups, Lanes* b, int w, int* rel, nint c0, nint c1, nint c2, nint c3)
+    {
+        for (int i = 0; i < groups; i++, a += stride, rel += 4)
+        {
+            Lanes* r0 = storage + rel[0], r1 = storage + rel[1], r2 = storage + rel[2], r3 = storage + rel[3];
+            Lanes x00 = r0[c0], x01 = r0[c1], x02 = r0[c2], x03 = r0[c3];
+            Lanes x10 = r1[c0], x11 = r1[c1], x12 = r1[c2], x13 = r1[c3];
+            Lanes x20 = r2[c0], x21 = r2[c1], x22 = r2[c2], x23 = r2[c3];
+            Lanes x30 = r3[c0], x31 = r3[c1], x32 = r3[c2], x33 = r3[c3];
+            Lanes* p = a, q = b;
+            for (int k = 0; k < w; k++, p += 4, q += 4)
+            {
+                Lanes b0 = q[0], b1 = q[1], b2 = q[2], b3 = q[3];
+                var a0 = p[0];
+                x00 = Lane.Fma(a0, b0, x00);
+                x01 = Lane.Fma(a0, b1, x01);
+                x02 = Lane.Fma(a0, b2, x02);
+                x03 = Lane.Fma(a0, b3, x03);
+                var a1 = p[1];
+                x10 = Lane.Fma(a1, b0, x10);
+                x11 = Lane.Fma(a1, b1, x11);
+                x12 = Lane.Fma(a1, b2, x12);
+                x13 = Lane.Fma(a1, b3, x13);
+                var a2 = p[2];
+                x20 = Lane.Fma(a2, b0, x20);
+                x21 = Lane.Fma(a2, b1, x21);
+                x22 = Lane.Fma(a2, b2, x22);
+                x23 = Lane.Fma(a2, b3, x23);
+                var a3 = p[3];
+                x30 = Lane.Fma(a3, b0, x30);
+                x31 = Lane.Fma(a3, b1, x31);
+                x32 = Lane.Fma(a3, b2, x32);
+                x33 = Lane.Fma(a3, b3, x33);
+            }
+            r0[c0] = x00;
+            r0[c1] = x01;
+            r0[c2] = x02;
+            r0[c3] = x03;
+            r1[c0] = x10;
+            r1[c1] = x11;
+            r1[c2] = x12;
+            r1[c3] = x13;
+            r2[c0] = x20;
+            r2[c1] = x21;
+            r2[c2] = x22;
+            r2[c3] = x23;
+            r3[c0] = x30;
+            r3[c1] = x31;
+            r3[c2] = x32;
+            r3[c3] = x33;
+        }
+    }
+
+    /// <summary>The same for two columns.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void UpdateColumns2(Lanes* storage, Lanes* a, nint stride, int groups, Lanes* b, int w, int* rel, nint c0, nint c1)
+    {
+        for (int i = 0; i < groups; i++, a += stride, rel += 4)
+        {
+            Lanes* r0 = storage + rel[0], r1 = storage + rel[1], r2 = storage + rel[2], r3 = storage + rel[3];
+            Lanes x00 = r0[c0], x01 = r0[c1];
+            Lanes x10 = r1[c0], x11 = r1[c1];
+            Lanes x20 = r2[c0], x21 = r2[c1];
+            Lanes x30 = r3[c0], x31 = r3[c1];
+            Lanes* p = a, q = b;
+            for (int k = 0; k < w; k++, p += 4, q += 4)
+            {
+                Lanes b0 = q[0], b1 = q[1];
+                var a0 = p[0];
+                x00 = Lane.Fma(a0, b0, x00);
+                x01 = Lane.Fma(a0, b1, x01);
+                var a1 = p[1];
+                x10 = Lane.Fma(a1, b0, x10);
+                x11 = Lane.Fma(a1, b1, x11);
+                var a2 = p[2];
+                x20 = Lane.Fma(a2, b0, x20);
+                x21 = Lane.Fma(a2, b1, x21);
+                var a3 = p[3];
+                x30 = Lane.Fma(a3, b0, x30);
+                x31 = Lane.Fma(a3, b1, x31);
+            }
+            r0[c0] = x00;
+            r0[c1] = x01;
+            r1[c0] = x10;
+            r1[c1] = x11;
+            r2[c0] = x20;
+            r2[c1] = x21;
+            r3[c0] = x30;
+            r3[c1] = x31;
+        }
+    }
+
+    /// <summary>The same for one column.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void UpdateColumn1(Lanes* storage, Lanes* a, nint stride, int groups, Lanes* b, int w, int* rel, nint c0)
+    {
+        for (int i = 0; i < groups; i++, a += stride, rel += 4)
+        {
+            Lanes* r0 = storage + rel[0], r1 = storage + rel[1], r2 = storage + rel[2], r3 = storage + rel[3];
+            Lanes x00 = r0[c0];
+            Lanes x10 = r1[c0];
+            Lanes x20 = r2[c0];
+            Lanes x30 = r3[c0];
+            Lanes* p = a, q = b;
+            for (int k = 0; k < w; k++, p += 4, q += 4)
+            {
+                Lanes b0 = q[0];
+                var a0 = p[0];
+                x00 = Lane.Fma(a0, b0, x00);
+                var a1 = p[1];
+                x10 = Lane.Fma(a1, b0, x10);
+                var a2 = p[2];
+                x20 = Lane.Fma(a2, b0, x20);
+                var a3 = p[3];
+                x30 = Lane.Fma(a3, b0, x30);
+            }
+            r0[c0] = x00;
+            r1[c0] = x10;
+            r2[c0] = x20;
+            r3[c0] = x30;
+        }
+    }
+}
