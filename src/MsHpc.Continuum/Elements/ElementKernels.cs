@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using MsHpc.Continuum.Materials;
 using MsHpc.Core;
 
@@ -15,58 +16,120 @@ namespace MsHpc.Continuum.Elements;
 /// All arrays hold one vector of eight lanes per number: gradients and displacements [node·dim + component], strain, stress [n], tangent
 /// [n·n] row-major, stiffness [row·N + column] with N = nodes·dim.
 /// </summary>
+[SkipLocalsInit]
 public static class ElementKernels
 {
+    private const MethodImplOptions Hot = MethodImplOptions.AggressiveOptimization;
+
     /// <summary>Strain (or F) from displacements.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(Hot)]
     public static void Strain(StrainSpace space, int nodes, ReadOnlySpan<Lanes> gradients, ReadOnlySpan<Lanes> u, Span<Lanes> strain)
     {
         int dim = space.Dimension();
-        Span<Lanes> h = stackalloc Lanes[9]; // displacement gradient, row-major dim × dim
-        h.Clear();
-        for (int a = 0; a < nodes; a++)
-            for (int i = 0; i < dim; i++)
-            {
-                var ui = u[a * dim + i];
-                for (int j = 0; j < dim; j++) h[i * dim + j] = Lane.Fma(ui, gradients[a * dim + j], h[i * dim + j]);
-            }
-        switch (space)
+        Check(gradients.Length, nodes * dim, u.Length, nodes * dim, strain.Length, space.Components());
+        ref var g = ref MemoryMarshal.GetReference(gradients);
+        ref var v = ref MemoryMarshal.GetReference(u);
+        ref var e = ref MemoryMarshal.GetReference(strain);
+        if (dim == 2)
         {
-            case StrainSpace.PlaneSmall:
-                strain[0] = h[0]; strain[1] = h[3]; strain[2] = h[1] + h[2];
-                break;
-            case StrainSpace.SolidSmall:
-                strain[0] = h[0]; strain[1] = h[4]; strain[2] = h[8];
-                strain[3] = h[5] + h[7]; strain[4] = h[2] + h[6]; strain[5] = h[1] + h[3];
-                break;
-            default:
-                for (int k = 0; k < dim * dim; k++) strain[k] = h[k];
-                for (int i = 0; i < dim; i++) strain[i * dim + i] += Lane.Of(1);
-                break;
+            Lanes h00 = Lanes.Zero, h01 = h00, h10 = h00, h11 = h00;
+            for (int a = 0; a < nodes; a++)
+            {
+                Lanes ux = Unsafe.Add(ref v, 2 * a), uy = Unsafe.Add(ref v, 2 * a + 1);
+                Lanes gx = Unsafe.Add(ref g, 2 * a), gy = Unsafe.Add(ref g, 2 * a + 1);
+                h00 = Lane.Fma(ux, gx, h00);
+                h01 = Lane.Fma(ux, gy, h01);
+                h10 = Lane.Fma(uy, gx, h10);
+                h11 = Lane.Fma(uy, gy, h11);
+            }
+            if (space == StrainSpace.PlaneSmall)
+            {
+                e = h00;
+                Unsafe.Add(ref e, 1) = h11;
+                Unsafe.Add(ref e, 2) = h01 + h10;
+            }
+            else
+            {
+                e = h00 + Lane.Of(1);
+                Unsafe.Add(ref e, 1) = h01;
+                Unsafe.Add(ref e, 2) = h10;
+                Unsafe.Add(ref e, 3) = h11 + Lane.Of(1);
+            }
+            return;
+        }
+        Lanes a00 = Lanes.Zero, a01 = a00, a02 = a00, a10 = a00, a11 = a00, a12 = a00, a20 = a00, a21 = a00, a22 = a00;
+        for (int a = 0; a < nodes; a++)
+        {
+            Lanes ux = Unsafe.Add(ref v, 3 * a), uy = Unsafe.Add(ref v, 3 * a + 1), uz = Unsafe.Add(ref v, 3 * a + 2);
+            Lanes gx = Unsafe.Add(ref g, 3 * a), gy = Unsafe.Add(ref g, 3 * a + 1), gz = Unsafe.Add(ref g, 3 * a + 2);
+            a00 = Lane.Fma(ux, gx, a00); a01 = Lane.Fma(ux, gy, a01); a02 = Lane.Fma(ux, gz, a02);
+            a10 = Lane.Fma(uy, gx, a10); a11 = Lane.Fma(uy, gy, a11); a12 = Lane.Fma(uy, gz, a12);
+            a20 = Lane.Fma(uz, gx, a20); a21 = Lane.Fma(uz, gy, a21); a22 = Lane.Fma(uz, gz, a22);
+        }
+        if (space == StrainSpace.SolidSmall)
+        {
+            e = a00;
+            Unsafe.Add(ref e, 1) = a11;
+            Unsafe.Add(ref e, 2) = a22;
+            Unsafe.Add(ref e, 3) = a12 + a21;
+            Unsafe.Add(ref e, 4) = a02 + a20;
+            Unsafe.Add(ref e, 5) = a01 + a10;
+        }
+        else
+        {
+            var one = Lane.Of(1);
+            e = a00 + one; Unsafe.Add(ref e, 1) = a01; Unsafe.Add(ref e, 2) = a02;
+            Unsafe.Add(ref e, 3) = a10; Unsafe.Add(ref e, 4) = a11 + one; Unsafe.Add(ref e, 5) = a12;
+            Unsafe.Add(ref e, 6) = a20; Unsafe.Add(ref e, 7) = a21; Unsafe.Add(ref e, 8) = a22 + one;
         }
     }
 
     /// <summary>Adds w Bᵀ·stress to the nodal forces.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(Hot)]
     public static void AddForce(StrainSpace space, int nodes, ReadOnlySpan<Lanes> gradients, ReadOnlySpan<Lanes> stress, Lanes weight,
         Span<Lanes> force)
     {
         int dim = space.Dimension();
-        Span<Lanes> s = stackalloc Lanes[9]; // w·σ or w·P as a full tensor
-        if (space.IsFinite()) for (int k = 0; k < dim * dim; k++) s[k] = weight * stress[k];
-        else if (dim == 2) { s[0] = weight * stress[0]; s[3] = weight * stress[1]; s[1] = s[2] = weight * stress[2]; }
+        Check(gradients.Length, nodes * dim, force.Length, nodes * dim, stress.Length, space.Components());
+        ref var g = ref MemoryMarshal.GetReference(gradients);
+        ref var f = ref MemoryMarshal.GetReference(force);
+        if (dim == 2)
+        {
+            bool small = space == StrainSpace.PlaneSmall;
+            Lanes s00 = weight * stress[0], s01 = weight * stress[small ? 2 : 1], s10 = small ? s01 : weight * stress[2];
+            Lanes s11 = weight * stress[small ? 1 : 3];
+            for (int a = 0; a < nodes; a++)
+            {
+                Lanes gx = Unsafe.Add(ref g, 2 * a), gy = Unsafe.Add(ref g, 2 * a + 1);
+                ref var fa = ref Unsafe.Add(ref f, 2 * a);
+                fa = Lane.Fma(s00, gx, Lane.Fma(s01, gy, fa));
+                fa = ref Unsafe.Add(ref fa, 1);
+                fa = Lane.Fma(s10, gx, Lane.Fma(s11, gy, fa));
+            }
+            return;
+        }
+        Lanes t00, t01, t02, t10, t11, t12, t20, t21, t22;
+        if (space == StrainSpace.SolidSmall)
+        {
+            t00 = weight * stress[0]; t11 = weight * stress[1]; t22 = weight * stress[2];
+            t12 = t21 = weight * stress[3]; t02 = t20 = weight * stress[4]; t01 = t10 = weight * stress[5];
+        }
         else
         {
-            s[0] = weight * stress[0]; s[4] = weight * stress[1]; s[8] = weight * stress[2];
-            s[5] = s[7] = weight * stress[3]; s[2] = s[6] = weight * stress[4]; s[1] = s[3] = weight * stress[5];
+            t00 = weight * stress[0]; t01 = weight * stress[1]; t02 = weight * stress[2];
+            t10 = weight * stress[3]; t11 = weight * stress[4]; t12 = weight * stress[5];
+            t20 = weight * stress[6]; t21 = weight * stress[7]; t22 = weight * stress[8];
         }
         for (int a = 0; a < nodes; a++)
-            for (int i = 0; i < dim; i++)
-            {
-                var f = force[a * dim + i];
-                for (int j = 0; j < dim; j++) f = Lane.Fma(s[i * dim + j], gradients[a * dim + j], f);
-                force[a * dim + i] = f;
-            }
+        {
+            Lanes gx = Unsafe.Add(ref g, 3 * a), gy = Unsafe.Add(ref g, 3 * a + 1), gz = Unsafe.Add(ref g, 3 * a + 2);
+            ref var fa = ref Unsafe.Add(ref f, 3 * a);
+            fa = Lane.Fma(t00, gx, Lane.Fma(t01, gy, Lane.Fma(t02, gz, fa)));
+            fa = ref Unsafe.Add(ref fa, 1);
+            fa = Lane.Fma(t10, gx, Lane.Fma(t11, gy, Lane.Fma(t12, gz, fa)));
+            fa = ref Unsafe.Add(ref fa, 1);
+            fa = Lane.Fma(t20, gx, Lane.Fma(t21, gy, Lane.Fma(t22, gz, fa)));
+        }
     }
 
     /// <summary>Adds w Bᵀ·tangent·B to the element stiffness.</summary>
@@ -75,72 +138,147 @@ public static class ElementKernels
     /// <param name="gradients">gₐ.</param>
     /// <param name="tangent">n × n.</param>
     /// <param name="weight">Quadrature weight times det J (times thickness).</param>
-    /// <param name="symmetric">Only the lower triangle (column ≤ row) is computed.</param>
+    /// <param name="symmetric">Only the lower triangle of node blocks (column node ≤ row node) is computed.</param>
     /// <param name="stiffness">N × N, accumulated.</param>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(Hot)]
     public static void AddStiffness(StrainSpace space, int nodes, ReadOnlySpan<Lanes> gradients, ReadOnlySpan<Lanes> tangent, Lanes weight,
         bool symmetric, Span<Lanes> stiffness)
     {
         int dim = space.Dimension(), n = space.Components(), size = nodes * dim;
-        Span<Lanes> cb = stackalloc Lanes[27]; // w·C·B of one node: n × dim
+        Check(gradients.Length, size, tangent.Length, n * n, stiffness.Length, size * size);
+        ref var g = ref MemoryMarshal.GetReference(gradients);
+        ref var c = ref MemoryMarshal.GetReference(tangent);
+        ref var k = ref MemoryMarshal.GetReference(stiffness);
+        switch (space)
+        {
+            case StrainSpace.PlaneSmall: PlaneSmall(ref g, ref c, ref k, nodes, weight, symmetric); break;
+            case StrainSpace.PlaneFinite: PlaneFinite(ref g, ref c, ref k, nodes, weight, symmetric); break;
+            case StrainSpace.SolidSmall: SolidSmall(ref g, ref c, ref k, nodes, weight, symmetric); break;
+            default: SolidFinite(ref g, ref c, ref k, nodes, weight, symmetric); break;
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Lanes At(ref Lanes first, int index) => Unsafe.Add(ref first, index);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Add2(ref Lanes at, Lanes a, Lanes b, Lanes c, Lanes d) => at = Lane.Fma(a, b, Lane.Fma(c, d, at));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Add3(ref Lanes at, Lanes a, Lanes b, Lanes c, Lanes d, Lanes e, Lanes f) =>
+        at = Lane.Fma(a, b, Lane.Fma(c, d, Lane.Fma(e, f, at)));
+
+    [MethodImpl(Hot)]
+    private static void PlaneSmall(ref Lanes g, ref Lanes c, ref Lanes k, int nodes, Lanes w, bool symmetric)
+    {
+        int size = 2 * nodes;
+        Lanes c00 = w * c, c01 = w * At(ref c, 1), c02 = w * At(ref c, 2);
+        Lanes c10 = w * At(ref c, 3), c11 = w * At(ref c, 4), c12 = w * At(ref c, 5);
+        Lanes c20 = w * At(ref c, 6), c21 = w * At(ref c, 7), c22 = w * At(ref c, 8);
         for (int b = 0; b < nodes; b++)
         {
-            var g = gradients.Slice(b * dim, dim);
-            for (int r = 0; r < n; r++)
+            Lanes gx = At(ref g, 2 * b), gy = At(ref g, 2 * b + 1);
+            // columns of w·C·B for the two displacements of node b
+            Lanes x0 = Lane.Fma(c00, gx, c02 * gy), x1 = Lane.Fma(c10, gx, c12 * gy), x2 = Lane.Fma(c20, gx, c22 * gy);
+            Lanes y0 = Lane.Fma(c01, gy, c02 * gx), y1 = Lane.Fma(c11, gy, c12 * gx), y2 = Lane.Fma(c21, gy, c22 * gx);
+            for (int a = symmetric ? b : 0; a < nodes; a++)
             {
-                var c = tangent.Slice(r * n, n);
-                switch (space)
-                {
-                    case StrainSpace.PlaneSmall:
-                        cb[r * 2] = weight * Lane.Fma(c[0], g[0], c[2] * g[1]);
-                        cb[r * 2 + 1] = weight * Lane.Fma(c[1], g[1], c[2] * g[0]);
-                        break;
-                    case StrainSpace.SolidSmall:
-                        cb[r * 3] = weight * Lane.Fma(c[0], g[0], Lane.Fma(c[4], g[2], c[5] * g[1]));
-                        cb[r * 3 + 1] = weight * Lane.Fma(c[1], g[1], Lane.Fma(c[3], g[2], c[5] * g[0]));
-                        cb[r * 3 + 2] = weight * Lane.Fma(c[2], g[2], Lane.Fma(c[3], g[1], c[4] * g[0]));
-                        break;
-                    case StrainSpace.PlaneFinite:
-                        cb[r * 2] = weight * Lane.Fma(c[0], g[0], c[1] * g[1]);
-                        cb[r * 2 + 1] = weight * Lane.Fma(c[2], g[0], c[3] * g[1]);
-                        break;
-                    default:
-                        for (int j = 0; j < 3; j++)
-                            cb[r * 3 + j] = weight * Lane.Fma(c[j * 3], g[0], Lane.Fma(c[j * 3 + 1], g[1], c[j * 3 + 2] * g[2]));
-                        break;
-                }
+                Lanes hx = At(ref g, 2 * a), hy = At(ref g, 2 * a + 1);
+                ref var at = ref Unsafe.Add(ref k, 2 * a * size + 2 * b);
+                Add2(ref at, hx, x0, hy, x2);
+                Add2(ref Unsafe.Add(ref at, 1), hx, y0, hy, y2);
+                at = ref Unsafe.Add(ref at, size);
+                Add2(ref at, hy, x1, hx, x2);
+                Add2(ref Unsafe.Add(ref at, 1), hy, y1, hx, y2);
+            }
+        }
+    }
+
+    [MethodImpl(Hot)]
+    private static void PlaneFinite(ref Lanes g, ref Lanes c, ref Lanes k, int nodes, Lanes w, bool symmetric)
+    {
+        int size = 2 * nodes;
+        for (int b = 0; b < nodes; b++)
+        {
+            Lanes gx = w * At(ref g, 2 * b), gy = w * At(ref g, 2 * b + 1);
+            Lanes x0 = Lane.Fma(At(ref c, 0), gx, At(ref c, 1) * gy), y0 = Lane.Fma(At(ref c, 2), gx, At(ref c, 3) * gy);
+            Lanes x1 = Lane.Fma(At(ref c, 4), gx, At(ref c, 5) * gy), y1 = Lane.Fma(At(ref c, 6), gx, At(ref c, 7) * gy);
+            Lanes x2 = Lane.Fma(At(ref c, 8), gx, At(ref c, 9) * gy), y2 = Lane.Fma(At(ref c, 10), gx, At(ref c, 11) * gy);
+            Lanes x3 = Lane.Fma(At(ref c, 12), gx, At(ref c, 13) * gy), y3 = Lane.Fma(At(ref c, 14), gx, At(ref c, 15) * gy);
+            for (int a = symmetric ? b : 0; a < nodes; a++)
+            {
+                Lanes hx = At(ref g, 2 * a), hy = At(ref g, 2 * a + 1);
+                ref var at = ref Unsafe.Add(ref k, 2 * a * size + 2 * b);
+                Add2(ref at, hx, x0, hy, x1);
+                Add2(ref Unsafe.Add(ref at, 1), hx, y0, hy, y1);
+                at = ref Unsafe.Add(ref at, size);
+                Add2(ref at, hx, x2, hy, x3);
+                Add2(ref Unsafe.Add(ref at, 1), hx, y2, hy, y3);
+            }
+        }
+    }
+
+    [MethodImpl(Hot)]
+    private static void SolidSmall(ref Lanes g, ref Lanes c, ref Lanes k, int nodes, Lanes w, bool symmetric)
+    {
+        int size = 3 * nodes;
+        Span<Lanes> cb = stackalloc Lanes[18]; // w·C·B of one node, 6 × 3
+        ref var d = ref MemoryMarshal.GetReference(cb);
+        for (int b = 0; b < nodes; b++)
+        {
+            Lanes gx = w * At(ref g, 3 * b), gy = w * At(ref g, 3 * b + 1), gz = w * At(ref g, 3 * b + 2);
+            for (int r = 0; r < 6; r++)
+            {
+                ref var row = ref Unsafe.Add(ref c, 6 * r);
+                Lanes cyz = At(ref row, 3), cxz = At(ref row, 4), cxy = At(ref row, 5);
+                Unsafe.Add(ref d, 3 * r) = Lane.Fma(row, gx, Lane.Fma(cxz, gz, cxy * gy));
+                Unsafe.Add(ref d, 3 * r + 1) = Lane.Fma(At(ref row, 1), gy, Lane.Fma(cyz, gz, cxy * gx));
+                Unsafe.Add(ref d, 3 * r + 2) = Lane.Fma(At(ref row, 2), gz, Lane.Fma(cyz, gy, cxz * gx));
             }
             for (int a = symmetric ? b : 0; a < nodes; a++)
             {
-                var h = gradients.Slice(a * dim, dim);
-                for (int j = 0; j < dim; j++)
+                Lanes hx = At(ref g, 3 * a), hy = At(ref g, 3 * a + 1), hz = At(ref g, 3 * a + 2);
+                ref var at = ref Unsafe.Add(ref k, 3 * a * size + 3 * b);
+                for (int j = 0; j < 3; j++)
                 {
-                    int at = a * dim * size + b * dim + j;
-                    switch (space)
-                    {
-                        case StrainSpace.PlaneSmall:
-                            stiffness[at] = Lane.Fma(h[0], cb[j], Lane.Fma(h[1], cb[4 + j], stiffness[at]));
-                            stiffness[at + size] = Lane.Fma(h[1], cb[2 + j], Lane.Fma(h[0], cb[4 + j], stiffness[at + size]));
-                            break;
-                        case StrainSpace.SolidSmall:
-                            stiffness[at] = Lane.Fma(h[0], cb[j], Lane.Fma(h[2], cb[12 + j], Lane.Fma(h[1], cb[15 + j], stiffness[at])));
-                            at += size;
-                            stiffness[at] = Lane.Fma(h[1], cb[3 + j], Lane.Fma(h[2], cb[9 + j], Lane.Fma(h[0], cb[15 + j], stiffness[at])));
-                            at += size;
-                            stiffness[at] = Lane.Fma(h[2], cb[6 + j], Lane.Fma(h[1], cb[9 + j], Lane.Fma(h[0], cb[12 + j], stiffness[at])));
-                            break;
-                        case StrainSpace.PlaneFinite:
-                            stiffness[at] = Lane.Fma(h[0], cb[j], Lane.Fma(h[1], cb[2 + j], stiffness[at]));
-                            stiffness[at + size] = Lane.Fma(h[0], cb[4 + j], Lane.Fma(h[1], cb[6 + j], stiffness[at + size]));
-                            break;
-                        default:
-                            for (int i = 0; i < 3; i++, at += size)
-                                stiffness[at] = Lane.Fma(h[0], cb[i * 9 + j], Lane.Fma(h[1], cb[i * 9 + 3 + j],
-                                    Lane.Fma(h[2], cb[i * 9 + 6 + j], stiffness[at])));
-                            break;
-                    }
+                    Lanes yz = At(ref d, 9 + j), xz = At(ref d, 12 + j), xy = At(ref d, 15 + j);
+                    Add3(ref Unsafe.Add(ref at, j), hx, At(ref d, j), hz, xz, hy, xy);
+                    Add3(ref Unsafe.Add(ref at, size + j), hy, At(ref d, 3 + j), hz, yz, hx, xy);
+                    Add3(ref Unsafe.Add(ref at, 2 * size + j), hz, At(ref d, 6 + j), hy, yz, hx, xz);
                 }
             }
         }
+    }
+
+    [MethodImpl(Hot)]
+    private static void SolidFinite(ref Lanes g, ref Lanes c, ref Lanes k, int nodes, Lanes w, bool symmetric)
+    {
+        int size = 3 * nodes;
+        Span<Lanes> cb = stackalloc Lanes[27]; // w·(∂P/∂F)·g of one node: 9 × 3
+        ref var d = ref MemoryMarshal.GetReference(cb);
+        for (int b = 0; b < nodes; b++)
+        {
+            Lanes gx = w * At(ref g, 3 * b), gy = w * At(ref g, 3 * b + 1), gz = w * At(ref g, 3 * b + 2);
+            for (int r = 0; r < 27; r++)
+            {
+                ref var row = ref Unsafe.Add(ref c, 3 * r);
+                Unsafe.Add(ref d, r) = Lane.Fma(row, gx, Lane.Fma(At(ref row, 1), gy, At(ref row, 2) * gz));
+            }
+            for (int a = symmetric ? b : 0; a < nodes; a++)
+            {
+                Lanes hx = At(ref g, 3 * a), hy = At(ref g, 3 * a + 1), hz = At(ref g, 3 * a + 2);
+                ref var at = ref Unsafe.Add(ref k, 3 * a * size + 3 * b);
+                for (int i = 0; i < 3; i++)
+                    for (int j = 0; j < 3; j++)
+                        Add3(ref Unsafe.Add(ref at, i * size + j), hx, At(ref d, 9 * i + j), hy, At(ref d, 9 * i + 3 + j),
+                            hz, At(ref d, 9 * i + 6 + j));
+            }
+        }
+    }
+
+    // The bodies run on bare references: lengths are checked once here.
+    private static void Check(int a, int needA, int b, int needB, int c, int needC)
+    {
+        if (a < needA || b < needB || c < needC) throw new ArgumentException("an array of the element routine is too short");
     }
 }

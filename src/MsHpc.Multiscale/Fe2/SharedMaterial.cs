@@ -1,0 +1,232 @@
+using MsHpc.Continuum.Homogenization;
+using MsHpc.Continuum.Materials;
+using MsHpc.Core;
+using MsHpc.Core.Parallel;
+
+namespace MsHpc.Multiscale.Fe2;
+
+/// <summary>
+/// Shares the points of a costly law over ranks by measured cost: blocks of eight points that would make their owner late are solved by a
+/// rank that would be early. State stays with its owner; a block that is lent out travels with it, so that rollback, checkpoints and
+/// restarts need not know. Results do not depend on who solves a block.
+/// </summary>
+/// <remarks>Every evaluation is collective: each rank calls it once per assembly, also with no blocks.</remarks>
+public sealed class SharedMaterial : IMaterial
+{
+    private readonly RveMaterial _inner;
+    private readonly Comm _comm;
+    private double[] _costs = [];
+
+    /// <param name="inner">The law; the same on every rank.</param>
+    /// <param name="comm">Ranks that share the work.</param>
+    public SharedMaterial(RveMaterial inner, Comm comm) => (_inner, _comm) = (inner, comm);
+
+    /// <summary>The law that is shared.</summary>
+    public RveMaterial Inner => _inner;
+
+    /// <summary>Largest rank load over the mean in the last evaluation, as the blocks are owned.</summary>
+    public double OwnedImbalance { get; private set; } = 1;
+
+    /// <summary>Largest rank load over the mean in the last evaluation, as the blocks were planned.</summary>
+    public double Imbalance { get; private set; } = 1;
+
+    /// <summary>Blocks lent out over all ranks in the last evaluation.</summary>
+    public int Lent { get; private set; }
+
+    /// <summary>Seconds that this rank spent on blocks in the last evaluation.</summary>
+    public double Seconds { get; private set; }
+
+    /// <summary>Largest number of micro Newton iterations on this rank in the last evaluation.</summary>
+    public int MaxIterations { get; private set; }
+
+    /// <inheritdoc/>
+    public string Description => _inner.Description;
+
+    /// <inheritdoc/>
+    public StrainSpace Space => _inner.Space;
+
+    /// <inheritdoc/>
+    public int StateSize => _inner.StateSize;
+
+    /// <inheritdoc/>
+    public double Density => _inner.Density;
+
+    /// <inheritdoc/>
+    public bool HasSymmetricTangent => _inner.HasSymmetricTangent;
+
+    /// <inheritdoc/>
+    public bool IsCollective => true;
+
+    /// <inheritdoc/>
+    public IReadOnlyList<string> OutputNames => _inner.OutputNames;
+
+    /// <inheritdoc/>
+    public void InitializeState(Span<double> state, int blocks) => _inner.InitializeState(state, blocks);
+
+    /// <inheritdoc/>
+    public void GetOutputs(in MaterialBatch batch, Span<double> outputs) => _inner.GetOutputs(batch, outputs);
+
+    /// <summary>A loan of one block.</summary>
+    internal readonly record struct Loan(int From, int To, int Block);
+
+    /// <inheritdoc/>
+    public bool Evaluate(in MaterialBatch batch)
+    {
+        if (_costs.Length != batch.Blocks)
+        {
+            _costs = new double[batch.Blocks];
+            Array.Fill(_costs, 1e-3);
+        }
+        if (_comm.Size == 1)
+        {
+            bool good = _inner.Evaluate(batch);
+            Record(0, _inner.BlockSeconds);
+            MaxIterations = _inner.MaxIterations;
+            Seconds = _costs.Sum();
+            return good;
+        }
+
+        var (all, offsets) = _comm.AllGather<double>(_costs);
+        var loans = Plan(all, offsets, out double owned, out double planned);
+        (OwnedImbalance, Imbalance, Lent) = (owned, planned, loans.Count);
+        int me = _comm.Rank, n = Space.Components(), w = Lane.Width, s = StateSize;
+        var given = loans.Where(l => l.From == me).OrderBy(l => l.To).ThenBy(l => l.Block).ToArray();
+        var taken = loans.Where(l => l.To == me).OrderBy(l => l.From).ThenBy(l => l.Block).ToArray();
+        int[] neighbors = [.. given.Select(l => l.To).Concat(taken.Select(l => l.From)).Distinct().Order()];
+
+        int there = (n + s + 1) * w, back = (n + n * n + s + 2) * w;
+        int[] Offsets(Loan[] part, Func<Loan, int> other, int size) =>
+            [.. neighbors.Select(r => part.Count(l => other(l) < r) * size), part.Length * size];
+        var outgoing = new double[given.Length * there];
+        for (int k = 0; k < given.Length; k++)
+        {
+            var at = outgoing.AsSpan(k * there, there);
+            int b = given[k].Block;
+            batch.Strain.Slice(b * n * w, n * w).CopyTo(at);
+            batch.OldState.Slice(b * s * w, s * w).CopyTo(at[(n * w)..]);
+            at[(n + s) * w] = batch.Active.IsEmpty ? 0xff : batch.Active[b];
+        }
+        var incoming = new double[taken.Length * there];
+        _comm.Exchange<double>(neighbors, outgoing, Offsets(given, l => l.To, there), incoming, Offsets(taken, l => l.From, there));
+
+        // Own blocks that stay are the first ones: loans are taken from the end.
+        int kept = batch.Blocks - given.Length;
+        bool ok = _inner.Evaluate(new MaterialBatch
+        {
+            Blocks = kept,
+            Active = batch.Active.IsEmpty ? [] : batch.Active[..kept],
+            Strain = batch.Strain[..(kept * n * w)], OldState = batch.OldState[..(kept * s * w)],
+            NewState = batch.NewState[..(kept * s * w)], Stress = batch.Stress[..(kept * n * w)],
+            Tangent = batch.Tangent.IsEmpty ? [] : batch.Tangent[..(kept * n * n * w)],
+            Time = batch.Time, TimeStep = batch.TimeStep, Failed = batch.Failed.IsEmpty ? [] : batch.Failed[..kept],
+        });
+        Record(0, _inner.BlockSeconds);
+        Seconds = Sum(_inner.BlockSeconds);
+        MaxIterations = _inner.MaxIterations;
+
+        var answers = new double[taken.Length * back];
+        EvaluateTaken(batch, incoming, answers, taken.Length);
+        var returned = new double[given.Length * back];
+        _comm.Exchange<double>(neighbors, answers, Offsets(taken, l => l.From, back), returned, Offsets(given, l => l.To, back));
+        for (int k = 0; k < given.Length; k++)
+        {
+            var at = returned.AsSpan(k * back, back);
+            int b = given[k].Block;
+            at[..(n * w)].CopyTo(batch.Stress[(b * n * w)..]);
+            if (!batch.Tangent.IsEmpty) at.Slice(n * w, n * n * w).CopyTo(batch.Tangent[(b * n * n * w)..]);
+            at.Slice((n + n * n) * w, s * w).CopyTo(batch.NewState[(b * s * w)..]);
+            byte failed = (byte)at[(n + n * n + s) * w];
+            if (!batch.Failed.IsEmpty) batch.Failed[b] = failed;
+            ok &= failed == 0;
+            _costs[b] = at[(n + n * n + s + 1) * w];
+        }
+        return ok;
+    }
+
+    private void EvaluateTaken(in MaterialBatch batch, double[] incoming, double[] answers, int count)
+    {
+        if (count == 0) return;
+        int n = Space.Components(), w = Lane.Width, s = StateSize, there = incoming.Length / count, back = answers.Length / count;
+        var strain = new double[count * n * w];
+        var old = new double[count * s * w];
+        var state = new double[count * s * w];
+        var stress = new double[count * n * w];
+        var tangent = batch.Tangent.IsEmpty ? [] : new double[count * n * n * w];
+        byte[] active = new byte[count], failed = new byte[count];
+        for (int k = 0; k < count; k++)
+        {
+            var at = incoming.AsSpan(k * there, there);
+            at[..(n * w)].CopyTo(strain.AsSpan(k * n * w));
+            at.Slice(n * w, s * w).CopyTo(old.AsSpan(k * s * w));
+            active[k] = (byte)at[(n + s) * w];
+        }
+        _inner.Evaluate(new MaterialBatch
+        {
+            Blocks = count, Active = active, Strain = strain, OldState = old, NewState = state, Stress = stress, Tangent = tangent,
+            Time = batch.Time, TimeStep = batch.TimeStep, Failed = failed,
+        });
+        Seconds += Sum(_inner.BlockSeconds);
+        MaxIterations = Math.Max(MaxIterations, _inner.MaxIterations);
+        for (int k = 0; k < count; k++)
+        {
+            var at = answers.AsSpan(k * back, back);
+            stress.AsSpan(k * n * w, n * w).CopyTo(at);
+            if (tangent.Length > 0) tangent.AsSpan(k * n * n * w, n * n * w).CopyTo(at[(n * w)..]);
+            state.AsSpan(k * s * w, s * w).CopyTo(at[((n + n * n) * w)..]);
+            at[(n + n * n + s) * w] = failed[k];
+            at[(n + n * n + s + 1) * w] = _inner.BlockSeconds[k];
+        }
+    }
+
+    private void Record(int first, ReadOnlySpan<double> seconds) => seconds.CopyTo(_costs.AsSpan(first));
+
+    private static double Sum(ReadOnlySpan<double> values)
+    {
+        double sum = 0;
+        foreach (double v in values) sum += v;
+        return sum;
+    }
+
+    /// <summary>
+    /// Which blocks to lend to whom: from the most loaded rank to the least loaded one, last block first, as long as that lowers the larger of
+    /// the two loads. The same on every rank, since all see the same costs.
+    /// </summary>
+    /// <param name="costs">Seconds of all blocks of all ranks.</param>
+    /// <param name="offsets">First block of each rank.</param>
+    /// <param name="owned">Largest load over mean before lending.</param>
+    /// <param name="planned">Largest load over mean after lending.</param>
+    internal static List<Loan> Plan(double[] costs, int[] offsets, out double owned, out double planned)
+    {
+        int ranks = offsets.Length - 1;
+        var load = new double[ranks];
+        var kept = new int[ranks];
+        var received = new bool[ranks];
+        for (int r = 0; r < ranks; r++)
+        {
+            kept[r] = offsets[r + 1] - offsets[r];
+            for (int b = offsets[r]; b < offsets[r + 1]; b++) load[r] += costs[b];
+        }
+        double mean = Math.Max(load.Sum() / ranks, double.Epsilon);
+        owned = load.Max() / mean;
+        var loans = new List<Loan>();
+        while (true)
+        {
+            int most = -1, least = -1;
+            for (int r = 0; r < ranks; r++)
+            {
+                if (kept[r] > 0 && !received[r] && (most < 0 || load[r] > load[most])) most = r;
+                if (least < 0 || load[r] < load[least]) least = r;
+            }
+            if (most < 0 || most == least) break;
+            double cost = costs[offsets[most] + kept[most] - 1];
+            if (load[least] + cost >= load[most]) break;
+            kept[most]--;
+            load[most] -= cost;
+            load[least] += cost;
+            received[least] = true;
+            loans.Add(new Loan(most, least, kept[most]));
+        }
+        planned = load.Max() / mean;
+        return loans;
+    }
+}
