@@ -1,4 +1,7 @@
 using System.Text.Json.Nodes;
+using MsHpc.Continuum.Assembly;
+using MsHpc.Continuum.Homogenization;
+using MsHpc.Continuum.IO;
 using MsHpc.Continuum.Materials;
 using MsHpc.Core;
 
@@ -23,8 +26,8 @@ internal static class JobLanguage
     /// <summary>A number over time; the end of a ramp is the end of the job, which is known only later.</summary>
     internal sealed record Curve(double[]? Times, double[] Values)
     {
-        public LoadHistory Resolve(double end) => Times is not null ? new(Times, Values)
-            : Values.Length == 1 ? LoadHistory.Constant(Values[0]) : LoadHistory.Ramp(Values[0], Values[1], end);
+        public LoadCurve Resolve(double end) => Times is not null ? LoadCurve.Table(Times, Values)
+            : Values.Length == 1 ? LoadCurve.Constant(Values[0]) : LoadCurve.Table([0, end], Values);
     }
 
     private static Spec<Curve> History(Dimension dimension)
@@ -122,42 +125,67 @@ internal static class JobLanguage
     private static readonly Key<IReadOnlyList<int>> ShapeKey = Need<IReadOnlyList<int>>("shape", new ListSpec<int>(new IntegerSpec(1, 4096), "voxels per direction", 2, 3), "voxels per direction");
     private static readonly Key<int> MicroSeedKey = May("seed", new IntegerSpec(), "seed of the random placement", 0);
 
-    private static readonly VariantSpec<MicrostructureChoice> BuiltSpec = new("microstructure", []);
+    private static readonly Key<double> FractionKey = Need("fraction", new NumberSpec(Dimension.None, 0, 1, open: true), "volume fraction of the inclusions");
+    private static readonly Key<double> RadiusKey = Need("radius", Positive(Dimension.Distance), "radius");
+    private static readonly Key<double> GapKey = May("gap", new NumberSpec(Dimension.Distance, 0), "smallest distance between two surfaces", 0.0);
+    private static readonly Key<double> AxisKey = Need("axis", new ChoiceSpec<double>(("x", 0, "x"), ("y", 1, "y"), ("z", 2, "z")), "direction of the fibres, or normal of the layers");
+    private static readonly Key<double> RepeatsKey = May("repeats", new MappedSpec<int, double>(new IntegerSpec(1, 10_000), v => v), "number of stacks of layers", 1.0);
+    private static readonly Key<IReadOnlyList<double>> FractionsKey = Need<IReadOnlyList<double>>("fractions", new ListSpec<double>(new NumberSpec(Dimension.None, 0, 1), "one per layer", 1, 1000), "thickness of each layer over that of the stack; they sum to 1");
+    private static readonly Key<double> GrainsKey = Need("grains", new MappedSpec<int, double>(new IntegerSpec(1, 1_000_000), v => v), "number of grains; materials name them 0, 1, … or, all alike with random crystal axes, 'grain'");
+    private static readonly Key<double> PackingKey = May("packing", new ChoiceSpec<double>(("simple", 0, "one inclusion in the middle"), ("centred", 1, "one in the middle, one at the corners")), "arrangement", 0.0);
+    private static readonly Key<double> FieldsKey = May("fields", new MappedSpec<int, double>(new IntegerSpec(2, 4096), v => v), "squares (cubes) along each axis, even", 2.0);
+
+    private static (string, Spec<MicrostructureChoice>, bool) Built(string name, string doc, bool random, params Key[] keys) => (name,
+        new MapSpec<MicrostructureChoice>(name, doc, m => new BuiltMicrostructure(name, [.. m.Get(ShapeKey)],
+            keys.OfType<Key<double>>().ToDictionary(k => k.Name, m.Get), random ? m.Get(MicroSeedKey) : 0, keys.Contains(FractionsKey) ? [.. m.Get(FractionsKey)] : []),
+            [ShapeKey, .. keys, .. random ? new Key[] { MicroSeedKey } : []]), false);
+
+    private static readonly VariantSpec<MicrostructureChoice> BuiltSpec = new("microstructure",
+        Built("spheres", "Phase 0 with random, non-overlapping spheres (discs in two dimensions) of phase 1.", true, FractionKey, RadiusKey, GapKey),
+        Built("fibres", "Phase 0 with random parallel fibres of phase 1, in three dimensions.", true, FractionKey, RadiusKey, GapKey, AxisKey),
+        Built("laminate", "Layers; phase n is the n-th of the stack.", false, AxisKey, FractionsKey, RepeatsKey),
+        Built("voronoi", "A periodic polycrystal of Voronoi cells.", true, GrainsKey),
+        Built("array", "Phase 0 with a regular array of spheres (discs) of phase 1.", false, RadiusKey, PackingKey),
+        Built("checkerboard", "Phases 0 and 1 in a chequered pattern.", false, FieldsKey));
 
     private static readonly MapSpec<VoxelFile> RawVoxels = RawFile();
 
     private static MapSpec<VoxelFile> RawFile()
     {
-        var file = Need("file", new FileSpec("a voxel file"), "numbers without a header, x running fastest");
-        var type = May("type", new ChoiceSpec<string>(("uint8", "uint8", "one byte"), ("uint16", "uint16", "two bytes, low first"), ("int32", "int32", "four bytes, low first")), "type of each number", "uint8");
-        return new MapSpec<VoxelFile>("raw_voxels", "Voxels from a file without a header.", m => new VoxelFile(m.Get(file), [.. m.Get(ShapeKey)], m.Get(type)!), file, ShapeKey, type);
+        var file = Need("file", new FileSpec("a voxel file"), "numbers without a header, the last index (z, or y in two dimensions) running fastest, as NumPy writes them");
+        var type = May("type", new ChoiceSpec<NpyType>(("uint8", NpyType.UInt8, "one byte"), ("uint16", NpyType.UInt16, "two bytes, low first"), ("int32", NpyType.Int32, "four bytes, low first")), "type of each number", NpyType.UInt8);
+        return new MapSpec<VoxelFile>("raw_voxels", "Voxels from a file without a header.", m => new VoxelFile(m.Get(file), [.. m.Get(ShapeKey)], m.Get(type)), file, ShapeKey, type);
     }
 
     private static readonly Key<MicrostructureChoice> VoxelsKey = May<MicrostructureChoice>("voxels", new EitherSpec<MicrostructureChoice>("an .npy file or {file, shape, type}",
-        (NodeKind.Scalar, new MappedSpec<string, MicrostructureChoice>(new FileSpec("a voxel file", ".npy"), f => new VoxelFile(f, null, ""))),
+        (NodeKind.Scalar, new MappedSpec<string, MicrostructureChoice>(new FileSpec("a voxel file", ".npy"), f => new VoxelFile(f, null, default))),
         (NodeKind.Map, new MappedSpec<VoxelFile, MicrostructureChoice>(RawVoxels, v => v))), "phase number of each voxel, from a file");
     private static readonly Key<MicrostructureChoice> BuiltKey = May<MicrostructureChoice>("microstructure", BuiltSpec, "a microstructure made on the spot");
     private static readonly Key<MicrostructureChoice> MicroMeshKey = May<MicrostructureChoice>("mesh", new MappedSpec<string, MicrostructureChoice>(new FileSpec("a mesh file", ".msh"), f => new MeshedMicrostructure(f)), "Gmsh mesh of a box; its regions are the phases");
     private static readonly Key<IReadOnlyList<double>> SizeKey = May<IReadOnlyList<double>>("size", new ListSpec<double>(Positive(Dimension.Distance), "an edge length per direction", 2, 3), "edge lengths (voxels and built microstructures)");
     private static readonly Key<IReadOnlyDictionary<string, MaterialChoice>> PhasesKey = Need("materials", new NamedSpec<MaterialChoice>(Law, "phase: law"), "law of each phase");
-    private static readonly Key<string> BoundaryKey = May("boundary", new ChoiceSpec<string>(
-        ("periodic", "periodic", "opposite points move alike"), ("linear_displacement", "linear_displacement", "the boundary follows the macro strain, upper bound"),
-        ("uniform_traction", "uniform_traction", "the boundary carries the macro stress, lower bound")), "how the macro strain is imposed", "periodic");
+    private static readonly Key<RveBoundary> BoundaryKey = May("boundary", new ChoiceSpec<RveBoundary>(
+        ("periodic", RveBoundary.Periodic, "opposite points move alike"), ("linear_displacement", RveBoundary.LinearDisplacement, "the boundary follows the macro strain, upper bound"),
+        ("uniform_traction", RveBoundary.UniformTraction, "the boundary carries the macro stress, lower bound")), "how the macro strain is imposed", RveBoundary.Periodic);
     private static readonly Key<double> MicroTolerance = May("tolerance", new NumberSpec(Dimension.None, 0, 1e-4, open: true), "equilibrium residual, relative", 1e-10);
     private static readonly Key<int> MicroIterations = May("max_iterations", new IntegerSpec(1, 1000), "Newton iterations before the macro step is cut", 25);
 
     private static MapSpec<MicroChoice> MicroSpec(string name, string doc) => MicroMap<MicroChoice>(name, doc, null, (_, micro) => micro);
 
+    private static MicroChoice Choice(MapValues m) => new(m.Get(m.Has(VoxelsKey) ? VoxelsKey : m.Has(BuiltKey) ? BuiltKey : MicroMeshKey)!,
+        m.Get(SizeKey) is { } size ? [.. size] : null, m.Get(PhasesKey), m.Get(BoundaryKey), false, m.Get(MicroTolerance), m.Get(MicroIterations));
+
     private static MapSpec<T> MicroMap<T>(string name, string doc, Key? more, Func<MapValues, MicroChoice, T> build) => new(name, doc,
-        m => build(m, new MicroChoice(m.Get(m.Has(VoxelsKey) ? VoxelsKey : m.Has(BuiltKey) ? BuiltKey : MicroMeshKey)!, m.Get(SizeKey) is { } size ? [.. size] : null,
-            m.Get(PhasesKey), m.Get(BoundaryKey)!, false, m.Get(MicroTolerance), m.Get(MicroIterations))),
+        m => build(m, Choice(m)),
         [VoxelsKey, BuiltKey, MicroMeshKey, SizeKey, PhasesKey, BoundaryKey, MicroTolerance, MicroIterations, .. more is null ? Array.Empty<Key>() : [more]])
     {
         ExactlyOne = [[VoxelsKey, BuiltKey, MicroMeshKey]],
         Check = (m, reader) =>
         {
+            int before = reader.Faults.Count;
             if (!m.Has(MicroMeshKey) && !m.Has(SizeKey)) reader.Fault(m.Node, "'size' is missing: the edge lengths of the voxel box");
             if (m.Has(MicroMeshKey) && m.Has(SizeKey)) reader.Fault(m.Node["size"]!, "a mesh has its own size; leave 'size' out");
+            if (reader.Faults.Count == before) JobChecks.Micro(Choice(m), m.Node, reader);
         },
     };
 
@@ -167,8 +195,9 @@ internal static class JobLanguage
     private static readonly Key<bool> PlaneKey = May("plane", new ChoiceSpec<bool>(("strain", false, "no strain out of plane"), ("stress", true, "no stress out of plane")), "two dimensions: what holds out of plane");
     private static readonly Key<bool> StrainKey = May("strain", new ChoiceSpec<bool>(("small", false, "small strain"), ("finite", true, "finite strain, F and first Piola–Kirchhoff stress")), "small or finite strain");
     private static readonly Key<double> ThicknessKey = May("thickness", Positive(Dimension.Distance), "two dimensions: thickness", 1.0);
-    private static readonly Key<string> IntegrationKey = May("integration", new ChoiceSpec<string>(
-        ("full", "full", "full quadrature"), ("b-bar", "b-bar", "mean dilatation, against locking of nearly incompressible materials")), "element formulation", "full");
+    private static readonly Key<Integration> IntegrationKey = May("integration", new ChoiceSpec<Integration>(("full", Integration.Full, "full quadrature"),
+        ("reduced", Integration.Reduced, "one point per direction less, on serendipity elements"),
+        ("b_bar", Integration.BBar, "mean dilatation on linear quadrilaterals and hexahedra, against locking; small strain")), "element formulation", Integration.Full);
     private static readonly Key<IReadOnlyDictionary<string, MaterialChoice>> MaterialsKey = Need("materials", Regions, "law of each region of the mesh");
     private static readonly Key<IReadOnlyDictionary<string, MaterialChoice>> SomeMaterialsKey = May("materials", Regions, "regions that have a law instead of a microstructure");
     private static readonly Key<MicroChoice> MicroKey = Need("micro", MicroSpec("micro", "The representative volume at every integration point."), "the representative volume at every integration point");
@@ -176,17 +205,23 @@ internal static class JobLanguage
     private static readonly IReadOnlyDictionary<string, MaterialChoice> NoMaterials = new Dictionary<string, MaterialChoice>();
 
     private static ModelChoice Macro(MapValues m, Key<IReadOnlyDictionary<string, MaterialChoice>> materials, MicroChoice? micro) => new(m.Get(MeshKey),
-        m.Get(PlaneKey), m.Get(StrainKey), m.Get(ThicknessKey), m.Get(IntegrationKey)!, m.Has(materials) ? m.Get(materials) : NoMaterials, micro);
+        m.Get(PlaneKey), m.Get(StrainKey), m.Get(ThicknessKey), m.Get(IntegrationKey), m.Has(materials) ? m.Get(materials) : NoMaterials, micro);
 
     private static readonly MapSpec<ModelChoice> Continuum = new("continuum", "A mesh whose regions have material laws.",
-        m => Macro(m, MaterialsKey, null), MeshKey, PlaneKey, StrainKey, ThicknessKey, IntegrationKey, MaterialsKey);
+        m => Macro(m, MaterialsKey, null), MeshKey, PlaneKey, StrainKey, ThicknessKey, IntegrationKey, MaterialsKey)
+    {
+        Check = (m, reader) => JobChecks.Macro(Macro(m, MaterialsKey, null), m.Node, reader),
+    };
 
     private static readonly MapSpec<ModelChoice> Fe2 = new("fe2", "A mesh with a representative volume at every integration point.",
         m => Macro(m, SomeMaterialsKey, m.Get(MicroKey) with { Finite = m.Get(StrainKey) }),
-        MeshKey, PlaneKey, StrainKey, ThicknessKey, IntegrationKey, MicroKey, SomeMaterialsKey, TangentKey);
+        MeshKey, PlaneKey, StrainKey, ThicknessKey, IntegrationKey, MicroKey, SomeMaterialsKey, TangentKey)
+    {
+        Check = (m, reader) => JobChecks.Macro(Macro(m, SomeMaterialsKey, m.Get(MicroKey)), m.Node, reader),
+    };
 
     private static readonly MapSpec<ModelChoice> Rve = MicroMap("rve", "A representative volume by itself.", StrainKey,
-        (m, micro) => new ModelChoice(null, false, m.Get(StrainKey), 1, "full", NoMaterials, micro with { Finite = m.Get(StrainKey) }));
+        (m, micro) => new ModelChoice(null, false, m.Get(StrainKey), 1, Integration.Full, NoMaterials, micro with { Finite = m.Get(StrainKey) }));
 
     private static readonly VariantSpec<ModelChoice> MacroModels = new("model", ("continuum", Continuum, false), ("fe2", Fe2, false));
     private static readonly VariantSpec<ModelChoice> RveModels = new("model", ("rve", Rve, false));
@@ -194,27 +229,37 @@ internal static class JobLanguage
     // ---- boundary conditions -------------------------------------------------------------------------------------------------------
 
     /// <summary>A condition before the end time is known.</summary>
-    internal sealed record Condition(string On, Curve?[] Displacement, IReadOnlyList<Curve>? Traction, Curve? Pressure,
+    internal sealed record Condition(string? On, double[]? At, Curve?[] Displacement, IReadOnlyList<Curve>? Traction, Curve? Pressure, bool Follower,
         IReadOnlyList<Curve>? Force, IReadOnlyList<Curve>? BodyForce)
     {
-        public ConditionChoice Resolve(double end) => new(On, [.. Displacement.Select(d => d?.Resolve(end))], Many(Traction, end),
-            Pressure?.Resolve(end), Many(Force, end), Many(BodyForce, end));
+        public ConditionChoice Resolve(double end) => new(On, At, [.. Displacement.Select(d => d?.Resolve(end))], Many(Traction, end),
+            Pressure?.Resolve(end), Follower, Many(Force, end), Many(BodyForce, end));
 
-        private static LoadHistory[]? Many(IReadOnlyList<Curve>? curves, double end) => curves?.Select(c => c.Resolve(end)).ToArray();
+        private static LoadCurve[]? Many(IReadOnlyList<Curve>? curves, double end) => curves?.Select(c => c.Resolve(end)).ToArray();
     }
 
-    private static readonly Key<string> OnKey = Need("on", new TextSpec("the name of a boundary"), "boundary, region or point of the mesh (a physical group); 'all' for a body force everywhere");
+    private static readonly Key<string> OnKey = May("on", new TextSpec("the name of a boundary"), "boundary, region or point of the mesh (a physical group); 'all' for a body force everywhere");
+    private static readonly Key<IReadOnlyList<double>> AtKey = May<IReadOnlyList<double>>("at", new ListSpec<double>(Free(Dimension.Distance), "a coordinate per direction", 2, 3), "the node nearest to this point, instead of a boundary");
     private static readonly Key<Curve>[] DisplacementKeys = [.. "xyz".Select(c => May($"u{c}", History(Dimension.Distance), $"displacement along {c}"))];
     private static readonly Key<IReadOnlyList<Curve>> TractionKey = May<IReadOnlyList<Curve>>("traction", new ListSpec<Curve>(History(Dimension.Pressure), "a component per direction", 2, 3), "force per reference area, a component per direction");
-    private static readonly Key<Curve> PressureKey = May("pressure", History(Dimension.Pressure), "pressure against the outward normal; follows the surface at finite strain");
+    private static readonly Key<Curve> PressureKey = May("pressure", History(Dimension.Pressure), "pressure against the outward normal");
+    private static readonly Key<bool> FollowerKey = May("follower", new FlagSpec(), "the pressure stays normal to the deformed surface", false);
     private static readonly Key<IReadOnlyList<Curve>> ForceKey = May<IReadOnlyList<Curve>>("force", new ListSpec<Curve>(History(Dimension.Force), "a component per direction", 2, 3), "force on each node of a named point, a component per direction");
     private static readonly Key<IReadOnlyList<Curve>> BodyForceKey = May<IReadOnlyList<Curve>>("body_force", new ListSpec<Curve>(History(Dimension.Force / Dimension.Volume), "a component per direction", 2, 3), "force per volume of a region, a component per direction");
 
     private static readonly MapSpec<Condition> ConditionSpec = new("boundary_condition", "A support or a load on a named part of the mesh.",
-        m => new Condition(m.Get(OnKey), [.. DisplacementKeys.Select(k => m.Has(k) ? m.Get(k) : null)], m.Get(TractionKey), m.Get(PressureKey), m.Get(ForceKey), m.Get(BodyForceKey)),
-        [OnKey, .. DisplacementKeys, TractionKey, PressureKey, ForceKey, BodyForceKey])
+        m => new Condition(m.Get(OnKey), m.Get(AtKey)?.ToArray(), [.. DisplacementKeys.Select(k => m.Has(k) ? m.Get(k) : null)], m.Get(TractionKey), m.Get(PressureKey), m.Get(FollowerKey), m.Get(ForceKey), m.Get(BodyForceKey)),
+        [OnKey, AtKey, .. DisplacementKeys, TractionKey, PressureKey, FollowerKey, ForceKey, BodyForceKey])
     {
-        Check = (m, reader) => { if (m.All.Count() == 1) reader.Fault(m.Node, "this condition prescribes nothing: give ux, uy, uz, traction, pressure, force or body_force"); },
+        ExactlyOne = [[OnKey, AtKey]],
+        Check = (m, reader) =>
+        {
+            if (!m.All.Any(v => v.Key != OnKey && v.Key != AtKey && v.Key != FollowerKey))
+                reader.Fault(m.Node, "this condition prescribes nothing: give ux, uy, uz, traction, pressure, force or body_force");
+            if (m.Has(AtKey) && (m.Has(TractionKey) || m.Has(PressureKey) || m.Has(BodyForceKey)))
+                reader.Fault(m.Node, "at a point there can be displacements and a force; tractions, pressures and body forces need a boundary or region ('on')");
+            if (m.Has(FollowerKey) && !m.Has(PressureKey)) reader.Fault(m.Node, "'follower' belongs to a pressure, and there is none");
+        },
     };
 
     private static readonly NamedSpec<IReadOnlyList<double>> Velocities = new(new ListSpec<double>(Free(Dimension.Velocity), "a component per direction", 2, 3), "region: velocity");

@@ -1,3 +1,7 @@
+using MsHpc.Continuum.Assembly;
+using MsHpc.Continuum.Homogenization;
+using MsHpc.Continuum.IO;
+
 namespace MsHpc.Multiscale.Jobs;
 
 /// <summary>What a job computes.</summary>
@@ -11,44 +15,22 @@ public enum JobType
     Homogenize,
 }
 
-/// <summary>A number that follows the time of the job: straight lines between points, constant outside.</summary>
-/// <param name="Times">Rising times, in the job's unit.</param>
-/// <param name="Values">Value at each time, in the job's unit.</param>
-public sealed record LoadHistory(double[] Times, double[] Values)
-{
-    /// <summary>The same value at all times.</summary>
-    public static LoadHistory Constant(double value) => new([0], [value]);
-
-    /// <summary>From one value at time 0 to another at <paramref name="end"/>.</summary>
-    public static LoadHistory Ramp(double from, double to, double end) => new([0, end], [from, to]);
-
-    /// <summary>Whether the value never changes.</summary>
-    public bool IsConstant => Values.Length == 1;
-
-    /// <summary>Value at a time.</summary>
-    public double At(double time)
-    {
-        if (time <= Times[0]) return Values[0];
-        for (int i = 1; i < Times.Length; i++)
-            if (time <= Times[i]) return Values[i - 1] + (Values[i] - Values[i - 1]) * ((time - Times[i - 1]) / (Times[i] - Times[i - 1]));
-        return Values[^1];
-    }
-}
-
 /// <summary>A material law by name with its parameters in the job's units.</summary>
 /// <param name="Law">Name in the catalogue of laws.</param>
 /// <param name="Parameters">Parameters by name, defaults filled in. Lists (Prony terms, matrices) have more than one number.</param>
 public sealed record MaterialChoice(string Law, IReadOnlyDictionary<string, double[]> Parameters);
 
 /// <summary>One entry of <c>boundary_conditions</c>.</summary>
-/// <param name="On">Boundary, region or named point of the mesh.</param>
+/// <param name="On">Boundary, region (of a body force) or named point of the mesh; null when <paramref name="At"/> says where.</param>
+/// <param name="At">The node nearest to this point; null when <paramref name="On"/> says where.</param>
 /// <param name="Displacement">Prescribed displacement per direction; null where free.</param>
 /// <param name="Traction">Force per area per direction; null when none is applied.</param>
 /// <param name="Pressure">Pressure against the outward normal; null when none is applied.</param>
+/// <param name="Follower">Whether the pressure stays normal to the deformed surface.</param>
 /// <param name="Force">Concentrated force on each node of a named point; null when none is applied.</param>
 /// <param name="BodyForce">Force per volume in a region (or everywhere, <c>on: all</c>); null when none is applied.</param>
-public sealed record ConditionChoice(string On, IReadOnlyList<LoadHistory?> Displacement, IReadOnlyList<LoadHistory>? Traction,
-    LoadHistory? Pressure, IReadOnlyList<LoadHistory>? Force, IReadOnlyList<LoadHistory>? BodyForce);
+public sealed record ConditionChoice(string? On, double[]? At, IReadOnlyList<LoadCurve?> Displacement, IReadOnlyList<LoadCurve>? Traction,
+    LoadCurve? Pressure, bool Follower, IReadOnlyList<LoadCurve>? Force, IReadOnlyList<LoadCurve>? BodyForce);
 
 /// <summary>Where the voxels or elements of a representative volume element come from.</summary>
 public abstract record MicrostructureChoice;
@@ -57,17 +39,16 @@ public abstract record MicrostructureChoice;
 /// <param name="File">Full path.</param>
 /// <param name="Shape">Voxels per direction of a raw file; null for npy, which knows its shape.</param>
 /// <param name="Type">Number type of a raw file.</param>
-public sealed record VoxelFile(string File, int[]? Shape, string Type) : MicrostructureChoice;
+public sealed record VoxelFile(string File, int[]? Shape, NpyType Type) : MicrostructureChoice;
 
 /// <summary>A microstructure made on the spot.</summary>
-/// <param name="Kind">spheres, fibres, laminate, voronoi or array.</param>
+/// <param name="Kind">spheres, fibres, laminate, voronoi, array or checkerboard.</param>
 /// <param name="Shape">Voxels per direction.</param>
 /// <param name="Parameters">Numbers by name, defaults filled in.</param>
 /// <param name="Seed">Seed of the random placement.</param>
 /// <param name="Fractions">Volume fractions of a laminate's layers.</param>
-/// <param name="Phases">Phase of each voxel of an array, x fastest.</param>
 public sealed record BuiltMicrostructure(string Kind, int[] Shape, IReadOnlyDictionary<string, double> Parameters, int Seed,
-    double[] Fractions, int[] Phases) : MicrostructureChoice;
+    double[] Fractions) : MicrostructureChoice;
 
 /// <summary>A microstructure as a mesh whose regions are the phases.</summary>
 /// <param name="File">Full path.</param>
@@ -77,12 +58,12 @@ public sealed record MeshedMicrostructure(string File) : MicrostructureChoice;
 /// <param name="Microstructure">Where its phases come from.</param>
 /// <param name="Size">Edge lengths; null for a mesh, which knows them.</param>
 /// <param name="Materials">Law of each phase.</param>
-/// <param name="Boundary">linear_displacement, uniform_traction or periodic.</param>
+/// <param name="Boundary">How the macro strain is imposed.</param>
 /// <param name="Finite">Whether it works at finite strain.</param>
 /// <param name="Tolerance">Equilibrium tolerance, relative.</param>
 /// <param name="MaxIterations">Newton iterations before it counts as failed.</param>
 public sealed record MicroChoice(MicrostructureChoice Microstructure, double[]? Size, IReadOnlyDictionary<string, MaterialChoice> Materials,
-    string Boundary, bool Finite, double Tolerance, int MaxIterations);
+    RveBoundary Boundary, bool Finite, double Tolerance, int MaxIterations);
 
 /// <summary>What is computed on: a mesh with laws, a mesh with representative volumes, or one representative volume.</summary>
 /// <param name="MeshFile">Full path of the macro mesh; null for a representative volume alone.</param>
@@ -92,7 +73,7 @@ public sealed record MicroChoice(MicrostructureChoice Microstructure, double[]? 
 /// <param name="Integration">Element formulation.</param>
 /// <param name="Materials">Law of each region; with FE², of the regions that have no microstructure.</param>
 /// <param name="Micro">The representative volume at each integration point of the other regions; null on a single scale.</param>
-public sealed record ModelChoice(string? MeshFile, bool PlaneStress, bool Finite, double Thickness, string Integration,
+public sealed record ModelChoice(string? MeshFile, bool PlaneStress, bool Finite, double Thickness, Integration Integration,
     IReadOnlyDictionary<string, MaterialChoice> Materials, MicroChoice? Micro);
 
 /// <summary>Newton's method.</summary>
@@ -119,7 +100,7 @@ public sealed record IntegratorChoice(string Kind, IReadOnlyDictionary<string, d
 /// <param name="Strain">Homogenize: prescribed macro strain (or deformation gradient) components by label.</param>
 /// <param name="Stress">Homogenize: prescribed macro stress components by label.</param>
 public sealed record RunChoice(int Steps, double EndTime, NewtonChoice Newton, IntegratorChoice? Integrator, bool Stiffness,
-    IReadOnlyDictionary<string, LoadHistory> Strain, IReadOnlyDictionary<string, LoadHistory> Stress);
+    IReadOnlyDictionary<string, LoadCurve> Strain, IReadOnlyDictionary<string, LoadCurve> Stress);
 
 /// <summary>A linear solver.</summary>
 /// <param name="Petsc">PETSc's own options, passed through; null for the embedded solver.</param>

@@ -17,6 +17,20 @@ internal sealed class JobReader(string directory, UnitSystem? units, List<InputF
     /// <summary>Everything that is wrong, so far.</summary>
     public List<InputFault> Faults { get; } = faults;
 
+    private readonly Dictionary<string, Continuum.Mesh?> _meshes = [];
+
+    /// <summary>A mesh, read once; null, with its faults reported once, when it cannot be read.</summary>
+    public Continuum.Mesh? MeshOf(string file, Node at)
+    {
+        if (_meshes.TryGetValue(file, out var mesh)) return mesh;
+        try { mesh = Continuum.IO.GmshReader.Read(file); }
+        catch (InputException e)
+        {
+            foreach (var fault in e.Faults) Faults.Add(fault.File is null ? at.Fault(fault.Message) : fault);
+        }
+        return _meshes[file] = mesh;
+    }
+
     /// <summary>Adds a fault at a node. Always false, so that readers can return it.</summary>
     public bool Fault(Node at, string message)
     {
