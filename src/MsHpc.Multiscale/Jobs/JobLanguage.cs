@@ -153,7 +153,7 @@ internal static class JobLanguage
     private static MapSpec<VoxelFile> RawFile()
     {
         var file = Need("file", new FileSpec("a voxel file"), "numbers without a header, the last index (z, or y in two dimensions) running fastest, as NumPy writes them");
-        var type = May("type", new ChoiceSpec<NpyType>(("uint8", NpyType.UInt8, "one byte"), ("uint16", NpyType.UInt16, "two bytes, low first"), ("int32", NpyType.Int32, "four bytes, low first")), "type of each number", NpyType.UInt8);
+        var type = May("type", new ChoiceSpec<NpyType>(("uint8", NpyType.U1, "one byte"), ("uint16", NpyType.U2, "two bytes, low first"), ("int32", NpyType.I4, "four bytes, low first")), "type of each number", NpyType.U1);
         return new MapSpec<VoxelFile>("raw_voxels", "Voxels from a file without a header.", m => new VoxelFile(m.Get(file), [.. m.Get(ShapeKey)], m.Get(type)), file, ShapeKey, type);
     }
 
