@@ -61,7 +61,7 @@ public sealed partial class CheckpointStore(string folder, string jobHash, int k
         // HDF5 keeps an attribute within one header of at most 64 KiB; text of any length is a dataset.
         file["notes"] = Encoding.UTF8.GetBytes(notes.Length == 0 ? " " : notes);
         InputException? failure = null;
-        try { AtomicFile.Write(FileOf(step, comm.Rank), file.Write); }
+        try { AtomicFile.Write(FileOf(step, comm.Rank), stream => file.Write(stream)); }
         catch (InputException e) { failure = e; }
         if (!comm.AllOk(failure is null)) throw failure ?? new InputException("another rank could not write its checkpoint");
         if (!comm.IsRoot) return;

@@ -4,6 +4,7 @@ using MsHpc.Continuum.Homogenization;
 using MsHpc.Continuum.IO;
 using MsHpc.Continuum.Materials;
 using MsHpc.Core;
+using MsHpc.Core.Sparse;
 
 namespace MsHpc.Multiscale.Jobs;
 
@@ -333,14 +334,26 @@ internal static class JobLanguage
 
     // ---- solvers -------------------------------------------------------------------------------------------------------------------
 
-    private static readonly Key<string> Method = May("method", new ChoiceSpec<string>(
-        ("automatic", "automatic", "direct while the matrix is small, conjugate gradients beyond"), ("direct", "direct", "sparse LDLᵀ or LU"),
-        ("cg", "cg", "conjugate gradients"), ("minres", "minres", "minimal residual, symmetric indefinite"), ("gmres", "gmres", "general matrices")), "method", "automatic");
-    private static readonly Key<string> Preconditioner = May("preconditioner", new ChoiceSpec<string>(
-        ("automatic", "automatic", "what suits the matrix"), ("none", "none", "none"), ("jacobi", "jacobi", "diagonal"), ("ilu", "ilu", "incomplete factors"), ("amg", "amg", "algebraic multigrid")), "preconditioner of the iterative methods", "automatic");
-    private static readonly Key<double> SolverTolerance = May("tolerance", new NumberSpec(Dimension.None, 0, 1, open: true), "relative residual of the iterative methods", 1e-10);
+    private static readonly Key<EmbeddedMethod> Method = May("method", new ChoiceSpec<EmbeddedMethod>(
+        ("auto", EmbeddedMethod.Auto, "direct while its factor is cheap, otherwise the Krylov method of the matrix"), ("direct", EmbeddedMethod.Direct, "sparse LDLᵀ or LU"),
+        ("cg", EmbeddedMethod.Cg, "conjugate gradients"), ("minres", EmbeddedMethod.Minres, "minimal residuals, symmetric indefinite"), ("gmres", EmbeddedMethod.Gmres, "any matrix")), "method", EmbeddedMethod.Auto);
+    private static readonly Key<EmbeddedPreconditioner> Preconditioner = May("preconditioner", new ChoiceSpec<EmbeddedPreconditioner>(
+        ("auto", EmbeddedPreconditioner.Auto, "what suits the method"), ("jacobi", EmbeddedPreconditioner.Jacobi, "diagonal"), ("ic0", EmbeddedPreconditioner.Ic0, "incomplete Cholesky"),
+        ("ilu0", EmbeddedPreconditioner.Ilu0, "incomplete LU"), ("multigrid", EmbeddedPreconditioner.Multigrid, "smoothed aggregation")), "preconditioner of the iterative methods", EmbeddedPreconditioner.Auto);
+    private static readonly Key<double> SolverTolerance = May("tolerance", new NumberSpec(Dimension.None, 0, 1, open: true), "relative residual at which an answer counts", 1e-10);
+    private static readonly Key<int> SolverIterations = May("max_iterations", new IntegerSpec(1, 10_000_000), "limit of the iterative methods", 5000);
     private static readonly MapSpec<SolverChoice> Embedded = new("embedded_solver", "The built-in solvers, which need no library.",
-        m => new SolverChoice(null, m.Get(Method)!, m.Get(Preconditioner)!, m.Get(SolverTolerance)), Method, Preconditioner, SolverTolerance);
+        m => new SolverChoice(null, new EmbeddedSolverOptions
+        {
+            Method = m.Get(Method), Preconditioner = m.Get(Preconditioner), RelativeTolerance = m.Get(SolverTolerance), MaxIterations = m.Get(SolverIterations),
+        }), Method, Preconditioner, SolverTolerance, SolverIterations)
+    {
+        Check = (m, reader) =>
+        {
+            if (m.Get(Method) is EmbeddedMethod.Minres && m.Get(Preconditioner) is EmbeddedPreconditioner.Ilu0)
+                reader.Fault(m.Node, "MINRES needs a positive definite preconditioner; ilu0 is none (choose jacobi, or gmres)");
+        },
+    };
 
     /// <summary>PETSc options by their own names, or <c>embedded: {…}</c>.</summary>
     private sealed class SolverSpec : Spec<SolverChoice>
@@ -348,7 +361,7 @@ internal static class JobLanguage
         public override bool Read(Node node, JobReader reader, [System.Diagnostics.CodeAnalysis.MaybeNullWhen(false)] out SolverChoice value)
         {
             value = null;
-            if (node.Kind == NodeKind.Scalar && node.Text == "embedded") { value = new SolverChoice(null, "automatic", "automatic", 1e-10); return true; }
+            if (node.Kind == NodeKind.Scalar && node.Text == "embedded") { value = new SolverChoice(null, new EmbeddedSolverOptions()); return true; }
             if (node.Kind != NodeKind.Map) return reader.Fault(node, $"PETSc options or 'embedded: {{…}}' are needed here, not {node.Describe()}");
             if (node["embedded"] is { } embedded)
             {
@@ -364,7 +377,7 @@ internal static class JobLanguage
                 else if (child.Kind != NodeKind.Scalar) ok = reader.Fault(child, $"a PETSc option has one value, not {child.Describe()}");
                 else options[key.Text] = child.IsNull ? "" : child.Text;
             }
-            value = new SolverChoice(options, "", "", 0);
+            value = new SolverChoice(options, null);
             return ok;
         }
 

@@ -1,6 +1,7 @@
 using MsHpc.Continuum.Assembly;
 using MsHpc.Continuum.Homogenization;
 using MsHpc.Continuum.IO;
+using MsHpc.Core.Sparse;
 
 namespace MsHpc.Multiscale.Jobs;
 
@@ -102,12 +103,10 @@ public sealed record IntegratorChoice(string Kind, IReadOnlyDictionary<string, d
 public sealed record RunChoice(int Steps, double EndTime, NewtonChoice Newton, IntegratorChoice? Integrator, bool Stiffness,
     IReadOnlyDictionary<string, LoadCurve> Strain, IReadOnlyDictionary<string, LoadCurve> Stress);
 
-/// <summary>A linear solver.</summary>
-/// <param name="Petsc">PETSc's own options, passed through; null for the embedded solver.</param>
-/// <param name="Method">Embedded: automatic, direct, cg, minres or gmres.</param>
-/// <param name="Preconditioner">Embedded, of the iterative methods.</param>
-/// <param name="Tolerance">Embedded, of the iterative methods: relative residual.</param>
-public sealed record SolverChoice(IReadOnlyDictionary<string, string>? Petsc, string Method, string Preconditioner, double Tolerance);
+/// <summary>A linear solver: one of the two is given.</summary>
+/// <param name="Petsc">PETSc's own options, passed through.</param>
+/// <param name="Embedded">Settings of the built-in solver.</param>
+public sealed record SolverChoice(IReadOnlyDictionary<string, string>? Petsc, EmbeddedSolverOptions? Embedded);
 
 /// <summary>An integration point whose microstructure is written out.</summary>
 /// <param name="Element">Element, from 0, in the order of the mesh file.</param>

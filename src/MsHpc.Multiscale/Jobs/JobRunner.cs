@@ -203,23 +203,9 @@ internal sealed class ResultWriter : IDisposable
     {
         History.Steps.Add(record);
         Rows(record);
-        Log(Line(record, _engine.TotalSteps));
+        Log(record.Describe(_engine.TotalSteps));
         if (_sinceTables.Elapsed.TotalSeconds < 2 && History.Steps.Count > 100 && !_engine.Done) return;
         WriteTables();
-    }
-
-    /// <summary>A step in one line.</summary>
-    public static string Line(StepRecord r, int total)
-    {
-        var text = new StringBuilder();
-        text.Append(CultureInfo.InvariantCulture, $"step {r.Step}{(total > 0 ? $"/{total}" : "")}  time {Numbers.Short(r.Time)}");
-        if (r.Iterations > 0) text.Append(CultureInfo.InvariantCulture, $"  iterations {r.Iterations}");
-        if (r.Norms.Length > 0) text.Append("  residual ").AppendJoin(" → ", r.Norms.Select(n => n.ToString("0.0e+00", CultureInfo.InvariantCulture)));
-        if (r.Cuts > 0) text.Append(CultureInfo.InvariantCulture, $"  cut {r.Cuts}×");
-        if (r.MicroFailures > 0) text.Append(CultureInfo.InvariantCulture, $"  micro failures {r.MicroFailures}");
-        if (r.HillMandel is { } hm) text.Append(CultureInfo.InvariantCulture, $"  Hill–Mandel {hm:0.0e+00}");
-        if (r.Imbalance > 1.005) text.Append(CultureInfo.InvariantCulture, $"  imbalance {r.Imbalance:F2}");
-        return text.Append(CultureInfo.InvariantCulture, $"  {r.Seconds:F2} s").ToString();
     }
 
     private void WriteTables()

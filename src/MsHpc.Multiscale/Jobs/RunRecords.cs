@@ -1,3 +1,5 @@
+using System.Globalization;
+using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 
@@ -15,7 +17,22 @@ namespace MsHpc.Multiscale.Jobs;
 /// <param name="Imbalance">Largest over mean time of the ranks in the micro problems; 1 on one rank.</param>
 /// <param name="Seconds">Wall time.</param>
 public sealed record StepRecord(int Step, double Time, int Iterations, int Cuts, double[] Norms, double[] Values, double? HillMandel,
-    int MicroFailures, double Imbalance, double Seconds);
+    int MicroFailures, double Imbalance, double Seconds)
+{
+    /// <summary>A step in one line.</summary>
+    public string Describe(int total)
+    {
+        var text = new StringBuilder();
+        text.Append(CultureInfo.InvariantCulture, $"step {Step}{(total > 0 ? $"/{total}" : "")}  time {Numbers.Short(Time)}");
+        if (Iterations > 0) text.Append(CultureInfo.InvariantCulture, $"  iterations {Iterations}");
+        if (Norms.Length > 0) text.Append("  residual ").AppendJoin(" → ", Norms.Select(n => n.ToString("0.0e+00", CultureInfo.InvariantCulture)));
+        if (Cuts > 0) text.Append(CultureInfo.InvariantCulture, $"  cut {Cuts}×");
+        if (MicroFailures > 0) text.Append(CultureInfo.InvariantCulture, $"  micro failures {MicroFailures}");
+        if (HillMandel is { } hm) text.Append(CultureInfo.InvariantCulture, $"  Hill–Mandel {hm:0.0e+00}");
+        if (Imbalance > 1.005) text.Append(CultureInfo.InvariantCulture, $"  imbalance {Imbalance:F2}");
+        return text.Append(CultureInfo.InvariantCulture, $"  {Seconds:F2} s").ToString();
+    }
+}
 
 /// <summary>The steps of a run so far, with the names of their columns.</summary>
 public sealed class RunHistory
