@@ -214,7 +214,7 @@ public sealed class SymbolicLdl
     {
         double work = w * m * m / 2 + w * w * m / 2 + w * w * w / 6;
         return batched
-            ? 220 + 12 * w + work + 1.6 * (m * m / 2) + 2 * w * m + w * w
+            ? 600 + 40 * w + work + 3.5 * (m * m / 2) + 2 * w * m + w * w
             : 600 + 60 * w + work / 6 + 1.5 * (m * m / 2) + 0.8 * w * m + 0.5 * w * w;
     }
 

@@ -37,6 +37,7 @@ public sealed class Minres(int rows)
             double square = Vec.Dot(_r1, _y);
             if (!(square > 0)) return new(false, iterations, norm / normB, $"preconditioner is not positive definite (rᵀ M⁻¹ r = {square:g3})");
             double beta1 = Math.Sqrt(square), beta = beta1, oldBeta = 0, dbar = 0, epsilon = 0, phibar = beta1, cs = -1, sn = 0;
+            double squareNorm = 0;
             // The 2-norm target, carried over to the norm of the recurrence by their ratio at the start, with a margin.
             double target = 0.3 * tolerance * (beta1 / norm);
             _r1.CopyTo(_r2, 0);
@@ -68,7 +69,10 @@ public sealed class Minres(int rows)
                 epsilon = sn * beta;
                 dbar = -cs * beta;
                 double gamma = Math.Sqrt(gbar * gbar + beta * beta);
-                if (gamma <= 1e-300)
+                squareNorm += alpha * alpha + oldBeta * oldBeta + square;
+                // ‖A r‖ / ‖r‖ of the previous iterate: zero at a least-squares solution that is none of the system.
+                double root = Math.Sqrt(gbar * gbar + dbar * dbar);
+                if (gamma <= 1e-300 || (cycle > 0 && root <= 1e-13 * Math.Sqrt(squareNorm)))
                     return new(false, iterations, norm / normB, "matrix is singular: the right-hand side is not in its range");
                 cs = gbar / gamma;
                 sn = beta / gamma;

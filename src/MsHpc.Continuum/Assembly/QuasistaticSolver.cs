@@ -1,0 +1,282 @@
+using System.Diagnostics;
+using MsHpc.Core;
+using MsHpc.Core.Sparse;
+
+namespace MsHpc.Continuum.Assembly;
+
+/// <summary>
+/// Equilibrium in time: f_int(u, history) = f_ext(t) with prescribed components, by Newton's method in steps that are cut when one fails
+/// and grow again. The first solve of a step applies the increments of the prescribed components through the tangent,
+/// <code>
+/// K_ff Δu_f = f_ext − f_int − K_fc Δū
+/// </code>
+/// so that a large increment spreads over the body instead of crushing the elements at the boundary.
+/// </summary>
+/// <remarks>Every method is collective over the model's ranks.</remarks>
+public sealed class QuasistaticSolver
+{
+    private readonly ILinearSolver _linear;
+    private readonly double[] _committed, _internal, _external, _residual, _increment, _coupling, _trial, _direction;
+    private readonly double[] _rhs, _solution;
+    private readonly List<double> _norms = [];
+    private double _reference, _initialStep;
+    private int _linearIterations, _lineSearches;
+    private string _failure = "";
+
+    /// <summary>Prepares the unknowns and initialises the linear solver.</summary>
+    /// <param name="model">The model; its state advances with the solver.</param>
+    /// <param name="conditions">Boundary conditions.</param>
+    /// <param name="linear">A solver that has not been initialised; the caller disposes it.</param>
+    /// <param name="options">Newton's options.</param>
+    /// <exception cref="InputException">Faults of the boundary conditions.</exception>
+    public QuasistaticSolver(FeModel model, BoundaryConditions conditions, ILinearSolver linear, NewtonOptions? options = null)
+    {
+        Model = model;
+        Loads = conditions.Compile(model);
+        Options = options ?? new NewtonOptions();
+        System = new FeSystem(model, Loads.Constrained);
+        _linear = linear;
+        var kind = Options.Kind ?? (Loads.HasFollowers || !model.IsSymmetric ? MatrixKind.General
+            : model.IsElastic ? MatrixKind.SymmetricPositiveDefinite : MatrixKind.Symmetric);
+        if (model.Comm.AllReduceSum((long)System.Owned) > 0) linear.Initialize(System.ToLinearSystem(kind));
+        Displacement = new double[model.Unknowns];
+        (_committed, _internal, _external, _residual) = (Field(), Field(), Field(), Field());
+        (_increment, _coupling, _trial, _direction) = (Field(), Field(), Field(), Field());
+        _rhs = new double[System.Owned];
+        _solution = new double[System.Owned];
+        double[] Field() => new double[model.Unknowns];
+    }
+
+    /// <summary>The model.</summary>
+    public FeModel Model { get; }
+
+    /// <summary>Compiled boundary conditions.</summary>
+    public FeLoads Loads { get; }
+
+    /// <summary>Newton's options.</summary>
+    public NewtonOptions Options { get; }
+
+    /// <summary>Unknowns.</summary>
+    public FeSystem System { get; }
+
+    /// <summary>Time of the last accepted step.</summary>
+    public double Time { get; private set; }
+
+    /// <summary>Accepted steps so far.</summary>
+    public int Steps { get; private set; }
+
+    /// <summary>u at <see cref="Time"/>, local nodal field with ghosts.</summary>
+    public double[] Displacement { get; }
+
+    /// <summary>f_int − f_ext at <see cref="Time"/>, local nodal field at owned nodes: zero at free components to the tolerance, the
+    /// reactions at prescribed ones.</summary>
+    public ReadOnlySpan<double> Residual => _residual;
+
+    /// <summary>Reaction on a named boundary: the force that the support exerts, summed over its prescribed components.</summary>
+    public double[] Reaction(string boundary) => Loads.Reaction(boundary, _residual);
+
+    /// <summary>Puts the solver at a saved time and displacement; the model's state fields are restored by the caller.</summary>
+    public void Restart(double time, int steps, ReadOnlySpan<double> displacement)
+    {
+        Time = time;
+        Steps = steps;
+        displacement.CopyTo(Displacement);
+    }
+
+    /// <summary>Advances to a time in steps of at most the given length.</summary>
+    /// <param name="endTime">Where to stop.</param>
+    /// <param name="step">Initial and largest step; null for one step. Steps end at the knots of the load curves.</param>
+    /// <param name="observer">Called after each accepted step.</param>
+    /// <exception cref="ConvergenceException">The smallest step failed too. Displacement and state are those of the last accepted step.</exception>
+    public void Solve(double endTime, double? step = null, Action<StepReport>? observer = null)
+    {
+        double largest = step ?? endTime - Time;
+        if (!(largest > 0)) throw new ArgumentOutOfRangeException(nameof(step), "the step must be positive and the end ahead");
+        _initialStep = largest;
+        double dt = largest;
+        while (endTime - Time > 1e-12 * Math.Abs(endTime))
+        {
+            double stop = Math.Min(endTime, Loads.NextKnot(Time * (1 + 1e-12)));
+            double left = stop - Time;
+            // Neither overshoot nor leave a sliver.
+            double now = dt >= left * (1 - 1e-9) ? left : 2 * dt > left ? 0.5 * left : dt;
+            var report = Step(now, dt >= left * (1 - 1e-9) ? stop : Time + now);
+            observer?.Invoke(report);
+            if (report.Cuts > 0) dt = report.TimeStep;
+            if (report.Iterations <= Options.EasyIterations && report.Cuts == 0) dt = Math.Min(dt * Options.Growth, largest);
+        }
+    }
+
+    /// <summary>One accepted step of at most the given length.</summary>
+    /// <exception cref="ConvergenceException">See <see cref="Solve"/>.</exception>
+    public StepReport Step(double timeStep) => Step(timeStep, Time + timeStep);
+
+    private StepReport Step(double dt, double target)
+    {
+        long start = Stopwatch.GetTimestamp();
+        if (_initialStep == 0) _initialStep = dt;
+        _linearIterations = 0;
+        Displacement.CopyTo(_committed, 0);
+        for (int cuts = 0; ; cuts++)
+        {
+            double time = cuts == 0 ? target : Time + dt;
+            _lineSearches = 0;
+            if (Attempt(time, dt, out int iterations))
+            {
+                Model.Commit();
+                Time = time;
+                Steps++;
+                return new StepReport(Steps, Time, dt, iterations, [.. _norms], _reference, cuts, _linearIterations, _lineSearches,
+                    Stopwatch.GetElapsedTime(start).TotalSeconds);
+            }
+            _committed.CopyTo(Displacement, 0);
+            Model.Rollback();
+            dt *= Options.Cutback;
+            if (dt < Options.MinimumStep * _initialStep)
+                throw new ConvergenceException($"no convergence at time {time:G6} with the smallest step {dt / Options.Cutback:G3}: {_failure}", [.. _norms]);
+        }
+    }
+
+    private bool Attempt(double time, double dt, out int iterations)
+    {
+        iterations = 0;
+        _norms.Clear();
+        _reference = 0;
+        var u = Displacement;
+
+        // Increment of the prescribed components, zero elsewhere.
+        u.CopyTo(_trial, 0);
+        Loads.Prescribe(time, _trial);
+        for (int k = 0; k < u.Length; k++) _increment[k] = _trial[k] - u[k];
+
+        Loads.External(time, u, _external);
+        if (!Model.Assemble(u, time, dt, _internal, System, _increment, _coupling)) return Fail("the material fails at the start");
+        if (Loads.HasFollowers) Loads.AddTangent(time, u, System);
+        for (int k = 0; k < u.Length; k++) _residual[k] = _internal[k] - _external[k] + _coupling[k];
+        double norm = System.FreeNorm(_residual);
+        for (int k = 0; k < u.Length; k++) _residual[k] -= _coupling[k];
+        _reference = Math.Max(norm, Reference());
+        _norms.Add(norm);
+
+        bool first = true;
+        while (true)
+        {
+            if (iterations >= Options.MaxIterations) return Fail($"{iterations} iterations were not enough (residual {norm:G3}, reference {_reference:G3})");
+            iterations++;
+            System.Gather(_residual, _rhs);
+            for (int k = 0; k < _rhs.Length; k++) _rhs[k] = -_rhs[k];
+            if (first) SubtractCoupling();
+            Array.Clear(_solution);
+            if (!SolveLinear()) return false;
+            double before = 0;
+            for (int k = 0; k < _rhs.Length; k++) before += _rhs[k] * _solution[k];
+            before = Model.Comm.AllReduceSum(before);
+
+            Array.Clear(_direction);
+            System.AddTo(_solution, 1, _direction);
+            if (first) for (int k = 0; k < _direction.Length; k++) _direction[k] += _increment[k];
+            Model.UpdateGhosts(_direction);
+            u.CopyTo(_trial, 0);
+
+            bool ok = Move(1, time, dt, true);
+            double full = ok ? System.FreeNorm(_residual) : double.NaN;
+            double tolerance = Math.Max(Options.AbsoluteTolerance, Options.RelativeTolerance * Math.Max(_reference, Reference()));
+            if (Options.LineSearch != LineSearch.None && !first && !(full <= tolerance) && NeedsSearch(ok, full, norm, before))
+            {
+                _lineSearches++;
+                if (!Search(ok, full, norm, before, time, dt)) return Fail("the material fails along the search direction");
+            }
+            else if (!ok) return Fail("the material fails");
+
+            norm = System.FreeNorm(_residual);
+            _norms.Add(norm);
+            _reference = Math.Max(_reference, Reference());
+            if (!double.IsFinite(norm)) return Fail("the residual is not finite");
+            first = false;
+            if (norm <= Math.Max(Options.AbsoluteTolerance, Options.RelativeTolerance * _reference)) return true;
+        }
+    }
+
+    private void SubtractCoupling()
+    {
+        for (int k = 0; k < Model.OwnedNodes * Model.Dimension; k++)
+            if (System.Equation[k] is int row and >= 0) _rhs[row] -= _coupling[k];
+    }
+
+    private bool SolveLinear()
+    {
+        if (Model.Comm.AllReduceSum((long)System.Owned) == 0) return true;
+        _linear.SetValues(System.Values);
+        var report = _linear.Solve(_rhs, _solution);
+        _linearIterations += report.Iterations;
+        if (!report.Converged) return Fail($"linear solver: {report.Reason}");
+        bool finite = true;
+        foreach (double x in _solution) finite &= double.IsFinite(x);
+        return Model.Comm.AllOk(finite) || Fail("the linear solver's answer is not finite");
+    }
+
+    /// <summary>u = trial + η·direction, then residual (and stiffness).</summary>
+    private bool Move(double eta, double time, double dt, bool stiffness)
+    {
+        var u = Displacement;
+        for (int k = 0; k < u.Length; k++) u[k] = _trial[k] + eta * _direction[k];
+        if (!Model.Assemble(u, time, dt, _internal, stiffness ? System : null)) return false;
+        Loads.External(time, u, _external);
+        if (stiffness && Loads.HasFollowers) Loads.AddTangent(time, u, System);
+        for (int k = 0; k < u.Length; k++) _residual[k] = _internal[k] - _external[k];
+        return true;
+    }
+
+    /// <summary>s = −Δu·r: positive while the step still releases energy.</summary>
+    private double Rate()
+    {
+        double sum = 0;
+        for (int k = 0; k < Model.OwnedNodes * Model.Dimension; k++) if (System.Equation[k] >= 0) sum -= _direction[k] * _residual[k];
+        return Model.Comm.AllReduceSum(sum);
+    }
+
+    private bool NeedsSearch(bool ok, double full, double norm, double before) =>
+        !ok || !double.IsFinite(full) || (Options.LineSearch == LineSearch.Residual ? full > norm : Math.Abs(Rate()) > 0.8 * Math.Abs(before));
+
+    /// <summary>Finds a shorter (or, by the work rate, slightly longer) step and leaves residual and stiffness there.</summary>
+    private bool Search(bool ok, double full, double norm, double before, double time, double dt)
+    {
+        double eta = 1, low = 0, high = double.NaN, rateLow = before, rateHigh = 0;
+        double best = double.NaN, bestMeasure = double.PositiveInfinity;
+        if (ok && double.IsFinite(full)) Note(1);
+        for (int trial = 0; trial < 6; trial++)
+        {
+            if (!ok || Options.LineSearch == LineSearch.Residual || double.IsNaN(high)) eta *= 0.5;
+            else eta = Math.Clamp(low + (high - low) * rateLow / (rateLow - rateHigh), low + 0.1 * (high - low), high - 0.1 * (high - low));
+            ok = Move(eta, time, dt, false);
+            if (ok) Note(eta);
+            if (ok && (Options.LineSearch == LineSearch.Residual ? bestMeasure < norm : bestMeasure <= 0.5 * Math.Abs(before))) break;
+        }
+        return !double.IsNaN(best) && Move(best, time, dt, true);
+
+        void Note(double at)
+        {
+            double rate = Rate();
+            double measure = Options.LineSearch == LineSearch.Residual ? System.FreeNorm(_residual) : Math.Abs(rate);
+            if (measure < bestMeasure) (bestMeasure, best) = (measure, at);
+            if (rate * rateLow > 0 && at < (double.IsNaN(high) ? double.PositiveInfinity : high)) (low, rateLow) = (at, rate);
+            else (high, rateHigh) = (at, rate);
+        }
+    }
+
+    private double Reference() => Math.Max(Math.Sqrt(Model.Dot(_external, _external)), System.PrescribedNorm(_residual));
+
+    private bool Fail(string reason)
+    {
+        int cell = Model.FailedCell();
+        if (cell < 0) cell = Model.CellOfLargest(FreePart());
+        _failure = cell >= 0 ? $"{reason}; {Model.Locate(cell)}" : reason;
+        return false;
+    }
+
+    private double[] FreePart()
+    {
+        for (int k = 0; k < _coupling.Length; k++) _coupling[k] = System.Equation[k] >= 0 ? _residual[k] : 0;
+        return _coupling;
+    }
+}
