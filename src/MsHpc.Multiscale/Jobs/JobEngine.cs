@@ -40,7 +40,7 @@ internal abstract class JobEngine : ICheckpointed, IDisposable
     public List<string> Notes { get; } = [];
 
     /// <summary>Goes one step further.</summary>
-    /// <returns>Null when <paramref name="stop"/> asked to; the state is then that of the last finished step.</returns>
+    /// <returns>Null when <paramref name="stop"/> asked to; the state is then that of <see cref="Step"/> and can be saved.</returns>
     /// <exception cref="Core.ConvergenceException">The step failed however small it was cut.</exception>
     public abstract StepRecord? Advance(StopCheck stop);
 

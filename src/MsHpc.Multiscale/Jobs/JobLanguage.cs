@@ -297,13 +297,14 @@ internal static class JobLanguage
     private static Spec<IntegratorChoice> Integrator(string name, string doc, params Key<double>[] keys) => new MapSpec<IntegratorChoice>(name, doc,
         m => new IntegratorChoice(name, keys.ToDictionary(k => k.Name, k => m.Get(k))), keys);
 
+    private static readonly Key<double> Alpha = May("alpha", new NumberSpec(Dimension.None, -1.0 / 3, 0), "α: 0 damps nothing, −1/3 damps high frequencies most", -0.05);
+    private static readonly Key<double> MassDamping = May("mass_damping", new NumberSpec(Dimension.Rate, 0), "damping: this times the mass", 0.0);
+    private static readonly Key<double> StiffnessDamping = May("stiffness_damping", new NumberSpec(Dimension.Duration, 0), "damping: this times the initial stiffness", 0.0);
+    private static readonly Key<double> Safety = May("safety", new NumberSpec(Dimension.None, 0, 1), "fraction of the stable step", 0.9);
     private static readonly Key<IntegratorChoice> IntegratorKey = Need("integrator", new VariantSpec<IntegratorChoice>("integrator",
-        ("newmark", Integrator("newmark", "Newmark's method.",
-            May("beta", new NumberSpec(Dimension.None, 0.25, 0.5), "β", 0.25), May("gamma", new NumberSpec(Dimension.None, 0.5, 1), "γ", 0.5)), true),
-        ("hht", Integrator("hht", "Hilber–Hughes–Taylor: Newmark with damping of high frequencies.",
-            May("alpha", new NumberSpec(Dimension.None, -1.0 / 3, 0), "α between −1/3 (most damping) and 0", -0.05)), true),
-        ("explicit", Integrator("explicit", "Central differences with a lumped mass and the stable step of the elements.",
-            May("safety", new NumberSpec(Dimension.None, 0, 1), "fraction of the stable step", 0.9)), true)), "time integration");
+        ("newmark", Integrator("newmark", "Newmark's average acceleration: implicit, no damping of its own.", MassDamping, StiffnessDamping), true),
+        ("hht", Integrator("hht", "Hilber–Hughes–Taylor: implicit, with damping of high frequencies.", Alpha, MassDamping, StiffnessDamping), true),
+        ("explicit", Integrator("explicit", "Central differences with a lumped mass and the stable step of the elements.", Safety, MassDamping), true)), "time integration");
     private static readonly Key<int> TimeStepsKey = May("steps", new IntegerSpec(1, 10_000_000), "equal steps to the end time (explicit: the stable step decides when this is left out)", 0);
     private static readonly MapSpec<Run> DynamicsRun = new("dynamics_run", "Motion in time.", m => new Run(m.Get(TimeStepsKey), m.Get(NeedEndKey), m.Get(NewtonKey)!, m.Get(IntegratorKey), false, NoCurves, NoCurves),
         IntegratorKey, NeedEndKey, TimeStepsKey, NewtonKey)
