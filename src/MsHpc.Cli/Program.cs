@@ -1,1 +1,4 @@
-return 0;
+using System.CommandLine;
+using MsHpc.Cli;
+
+return Commands.Run(args);

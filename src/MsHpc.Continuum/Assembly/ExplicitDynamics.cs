@@ -91,6 +91,30 @@ public sealed class ExplicitDynamics
         return Loads.Reaction(boundary, _scratch);
     }
 
+    private readonly double[] _totals = new double[11];
+
+    /// <summary>Everything that the next step depends on, by name, for checkpoints: read it, or overwrite it and call <see cref="Restart"/>.</summary>
+    public IEnumerable<(string Name, Memory<double> Data)> StateFields
+    {
+        get
+        {
+            double[] now = [_started ? 1 : 0, _initial, _internalWork, _externalWork, _dampingWork, _given, _stable, Energy.Kinetic, Energy.Internal,
+                Energy.External, Energy.Damping];
+            now.CopyTo(_totals, 0);
+            return [("displacement", Displacement), ("velocity", Velocity), ("acceleration", Acceleration), ("half", _half),
+                ("internal", _internal), ("external", _external), ("totals", _totals), .. Model.StateFields];
+        }
+    }
+
+    /// <summary>Goes on from a time whose <see cref="StateFields"/> were put back.</summary>
+    public void Restart(double time, int steps)
+    {
+        (Time, Steps, _started) = (time, steps, _totals[0] != 0);
+        (_initial, _internalWork, _externalWork, _dampingWork, _given, _stable) = (_totals[1], _totals[2], _totals[3], _totals[4], _totals[5], _totals[6]);
+        Energy = new EnergyBalance(_totals[7], _totals[8], _totals[9], _totals[10]);
+        Model.Rollback();
+    }
+
     /// <summary>Runs to a time with steps of the safety factor times the stable step, equalised to end there.</summary>
     /// <param name="endTime">Where to stop.</param>
     /// <param name="observer">Called after each step.</param>

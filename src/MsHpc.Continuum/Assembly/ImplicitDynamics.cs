@@ -127,6 +127,27 @@ public sealed class ImplicitDynamics
         }
     }
 
+    private readonly double[] _totals = new double[4];
+
+    /// <summary>Everything that the next step depends on, by name, for checkpoints: read it, or overwrite it and call <see cref="Restart"/>.</summary>
+    public IEnumerable<(string Name, Memory<double> Data)> StateFields
+    {
+        get
+        {
+            (_totals[0], _totals[1], _totals[2], _totals[3]) = (_started ? 1 : 0, _internalWork, _externalWork, _dampingWork);
+            return [("displacement", Displacement), ("velocity", Velocity), ("acceleration", Acceleration), ("internal", _internal),
+                ("damped", _damped), ("external", _external), ("inertia", _inertia), ("totals", _totals), .. Model.StateFields];
+        }
+    }
+
+    /// <summary>Goes on from a time whose <see cref="StateFields"/> were put back.</summary>
+    public void Restart(double time, int steps)
+    {
+        (Time, Steps) = (time, steps);
+        (_started, _internalWork, _externalWork, _dampingWork) = (_totals[0] != 0, _totals[1], _totals[2], _totals[3]);
+        Model.Rollback();
+    }
+
     /// <summary>Advances by one step.</summary>
     /// <exception cref="ConvergenceException">Newton's method or the material failed; everything is as before the step.</exception>
     public StepReport Step(double dt)

@@ -1,0 +1,73 @@
+using MsHpc.Continuum.IO;
+
+namespace MsHpc.Multiscale.Jobs;
+
+/// <summary>Asked between iterations whether the run should stop; the same answer on every rank.</summary>
+/// <returns>True when it should.</returns>
+internal delegate bool StopCheck();
+
+/// <summary>One kind of job while it runs: the runner advances it step by step and writes what it gives.</summary>
+internal abstract class JobEngine : ICheckpointed, IDisposable
+{
+    /// <summary>One sentence: what is computed on what.</summary>
+    public abstract string What { get; }
+
+    /// <summary>Laws and solvers, one line each, for the header of the log.</summary>
+    public abstract IReadOnlyList<string> Models { get; }
+
+    /// <summary>Names of the columns of the table, and their units.</summary>
+    public abstract IReadOnlyList<(string Name, string Unit)> Columns { get; }
+
+    /// <summary>Columns of the main curve, by name; null when there is none.</summary>
+    public abstract (string X, string Y)? Curve { get; }
+
+    /// <summary>Number of steps; 0 when only the end time is known.</summary>
+    public abstract int TotalSteps { get; }
+
+    /// <summary>Time at the end.</summary>
+    public abstract double EndTime { get; }
+
+    /// <summary>Last finished step.</summary>
+    public int Step { get; protected set; }
+
+    /// <summary>Time after it.</summary>
+    public double Time { get; protected set; }
+
+    /// <summary>Whether the end is reached.</summary>
+    public bool Done => TotalSteps > 0 ? Step >= TotalSteps : Time >= EndTime * (1 - 1e-12);
+
+    /// <summary>Sentences for the reader of the results.</summary>
+    public List<string> Notes { get; } = [];
+
+    /// <summary>Goes one step further.</summary>
+    /// <returns>Null when <paramref name="stop"/> asked to; the state is then that of <see cref="Step"/> and can be saved.</returns>
+    /// <exception cref="Core.ConvergenceException">The step failed however small it was cut.</exception>
+    public abstract StepRecord? Advance(StopCheck stop);
+
+    /// <inheritdoc/>
+    public abstract IEnumerable<(string Name, Memory<double> Data)> StateArrays { get; }
+
+    /// <summary>Takes over the arrays after a restart.</summary>
+    public virtual void Restored(int step, double time) => (Step, Time) = (step, time);
+
+    /// <summary>The fields now, over the whole mesh. Collective; null on ranks that do not write.</summary>
+    public abstract FieldSnapshot? Snapshot();
+
+    /// <summary>Microstructures that the job asks for, by name. Collective; empty on ranks that do not write.</summary>
+    public virtual IReadOnlyList<(string Name, FieldSnapshot Fields)> MicroSnapshots() => [];
+
+    /// <summary>Pictures for the summary. Called on the writing rank with the last snapshot.</summary>
+    public virtual IReadOnlyList<(string Svg, string Caption)> Pictures(FieldSnapshot last) => [];
+
+    /// <summary>Tables for the summary and the machine-readable results: name, labels, rows of numbers.</summary>
+    public virtual IReadOnlyList<ResultTable> Tables => [];
+
+    /// <inheritdoc/>
+    public abstract void Dispose();
+}
+
+/// <summary>Fields over a mesh, ready to be written.</summary>
+internal sealed record FieldSnapshot(Continuum.Mesh Mesh, IReadOnlyList<FieldArray> Points, IReadOnlyList<FieldArray> Cells);
+
+/// <summary>A small matrix of results with a heading.</summary>
+internal sealed record ResultTable(string Name, string Heading, string Unit, IReadOnlyList<string> Columns, IReadOnlyList<string> RowLabels, double[][] Rows);

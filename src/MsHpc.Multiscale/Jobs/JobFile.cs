@@ -1,0 +1,125 @@
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using MsHpc.Continuum;
+using MsHpc.Core;
+
+namespace MsHpc.Multiscale.Jobs;
+
+/// <summary>Reads job files.</summary>
+public static class JobFile
+{
+    private const int MostFaults = 100;
+
+    /// <summary>Reads and checks a job: its language, the files it names, and that the two fit together.</summary>
+    /// <param name="path">The YAML file.</param>
+    /// <param name="overrides">Settings <c>a.b=c</c> that replace or add values; the value is YAML, list entries are numbered from 0.</param>
+    /// <exception cref="InputException">Everything that is wrong with it.</exception>
+    public static Job Load(string path, IEnumerable<string>? overrides = null)
+    {
+        var faults = new List<InputFault>();
+        var root = YamlTree.Load(path, path, faults);
+        Job? job = null;
+        if (root is not null)
+        {
+            foreach (string text in overrides ?? []) Override(root, text, faults);
+            string directory = Path.GetDirectoryName(Path.GetFullPath(path))!;
+            var reader = new JobReader(directory, UnitSystem.All.FirstOrDefault(u => u.Name == (root["units"]?.Text ?? UnitSystem.MillimetreNewton.Name)), faults);
+            var draft = JobLanguage.Read(root, reader);
+            JobChecks.Run(root, reader);
+            if (draft is not null && faults.Count == 0) job = Finish(draft, path, directory, root);
+        }
+        if (job is not null && faults.Count == 0) return job;
+        // The order of the file is the order in which they will be mended.
+        var sorted = faults.Distinct().OrderBy(f => f.File != path).ThenBy(f => f.Line).ThenBy(f => f.Column).ToList();
+        if (sorted.Count > MostFaults)
+        {
+            int more = sorted.Count - MostFaults;
+            sorted.RemoveRange(MostFaults, more);
+            sorted.Add(new InputFault(path, 0, 0, $"and {more} more"));
+        }
+        throw new InputException(sorted);
+    }
+
+    /// <summary>JSON Schema (draft 2020-12) of the job language, for editors.</summary>
+    public static string JsonSchema() => JobLanguage.Schema().ToJsonString(s_indented);
+
+    private static readonly JsonSerializerOptions s_indented = new() { WriteIndented = true, Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
+    private static Job Finish(JobLanguage.Draft draft, string path, string directory, Node root) => new(path, directory, draft.Name, draft.Type,
+        draft.Units, draft.Seed, draft.Model, [.. draft.Conditions.Select(c => c.Resolve(draft.Run.EndTime))],
+        draft.InitialVelocity.ToDictionary(p => p.Key, p => p.Value.ToArray()), draft.Run.Resolve(), draft.Macro, draft.Micro, draft.Output,
+        Hash(root, draft));
+
+    /// <summary>What decides the result: the text without its layout and without what is only written, and the files.</summary>
+    private static string Hash(Node root, JobLanguage.Draft draft)
+    {
+        using var sha = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        var text = new StringBuilder();
+        root.WriteCanonical(text, skip: key => key == "output");
+        sha.AppendData(Encoding.UTF8.GetBytes(text.ToString()));
+        foreach (string? file in new[] { draft.Model.MeshFile, FileOf(draft.Model.Micro?.Microstructure) })
+            if (file is not null) sha.AppendData(SHA256.HashData(File.ReadAllBytes(file)));
+        return Convert.ToHexStringLower(sha.GetHashAndReset());
+    }
+
+    private static string? FileOf(MicrostructureChoice? choice) => choice switch
+    {
+        VoxelFile voxels => voxels.File,
+        MeshedMicrostructure mesh => mesh.File,
+        _ => null,
+    };
+
+    /// <summary>Applies one <c>--set a.b.0.c=value</c>.</summary>
+    private static void Override(Node root, string text, List<InputFault> faults)
+    {
+        string source = "--set " + text;
+        int equals = text.IndexOf('=', StringComparison.Ordinal);
+        if (equals <= 0) { faults.Add(new(source, 0, 0, "a setting looks like run.steps=20")); return; }
+        string[] path = text[..equals].Split('.');
+        string value = text[(equals + 1)..];
+        var node = value.Length == 0 ? new Node(NodeKind.Scalar, source, 0, 0) { IsPlain = true } : YamlTree.Parse(value, source, faults);
+        if (node is null) return;
+        var at = root;
+        for (int i = 0; i < path.Length; i++)
+        {
+            string step = path[i];
+            bool last = i == path.Length - 1;
+            if (step.Length == 0) { faults.Add(new(source, 0, 0, "a part of the key is empty")); return; }
+            switch (at.Kind)
+            {
+                case NodeKind.Sequence:
+                    if (!int.TryParse(step, System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out int index) || index >= at.Items.Count)
+                    {
+                        faults.Add(new(source, 0, 0, $"'{string.Join('.', path[..i])}' is a list of {at.Items.Count}: '{step}' should be a number from 0 to {at.Items.Count - 1}"));
+                        return;
+                    }
+                    if (last) at.Items[index] = node;
+                    else at = at.Items[index];
+                    break;
+                case NodeKind.Map:
+                    int found = at.Entries.FindIndex(e => e.Key.Text == step);
+                    var key = new Node(NodeKind.Scalar, source, 0, 0) { Text = step, IsPlain = true };
+                    if (last)
+                    {
+                        if (found >= 0) at.Entries[found] = (key, node);
+                        else at.Entries.Add((key, node));
+                    }
+                    else
+                    {
+                        if (found < 0)
+                        {
+                            at.Entries.Add((key, new Node(NodeKind.Map, source, 0, 0)));
+                            found = at.Entries.Count - 1;
+                        }
+                        at = at.Entries[found].Value;
+                    }
+                    break;
+                default:
+                    faults.Add(new(source, 0, 0, $"'{string.Join('.', path[..i])}' is {at.Describe()}; it has no '{step}' inside"));
+                    return;
+            }
+        }
+    }
+}
