@@ -246,6 +246,13 @@ namespace MsHpc.Interop
         internal static extern int msh_solver_option(msh_solver* solver, byte* name, byte* value);
 
         /// <summary>
+        ///  Copies the value of an option of this solver, whoever set it; writes its full length without the zero, or -1 when it is not set.
+        ///  Counts as a use of the option for msh_solver_option_used. Not collective.
+        /// </summary>
+        [DllImport(__DllName, EntryPoint = "msh_solver_option_get", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+        internal static extern int msh_solver_option_get(msh_solver* solver, byte* name, byte* text, long capacity, long* length);
+
+        /// <summary>
         ///  Writes 1 when PETSc has asked for the option, 0 when nobody did. Not collective.
         /// </summary>
         [DllImport(__DllName, EntryPoint = "msh_solver_option_used", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]

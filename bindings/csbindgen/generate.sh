@@ -19,15 +19,14 @@ while [ -z "$vendor" ] && [ "$above" != / ]; do
     [ -f "$above/shared/csbindgen/vendor.tar.gz" ] && vendor=$above/shared/csbindgen/vendor.tar.gz
 done
 export CARGO_TARGET_DIR="$work/target"
-cd "$here"
+build() { (cd "$here" && cargo build --release --quiet "$@"); }
 if [ -n "$vendor" ]; then
     [ -d "$work/vendor" ] || tar xzf "$vendor" -C "$work"
-    cargo build --release --offline --quiet \
-        --config 'source.crates-io.replace-with="vendored"' --config "source.vendored.directory=\"$work/vendor\""
+    build --offline --config 'source.crates-io.replace-with="vendored"' --config "source.vendored.directory=\"$work/vendor\""
 else
-    cargo build --release --quiet
+    build
 fi
 "$CARGO_TARGET_DIR/release/mshpc-bindings" "$work/mshpc.rs" "$work/raw.cs"
 
-# csbindgen names itself with its version in the first line only; line ends and the final newline follow .editorconfig.
+# Line ends, trailing blanks and the final newline follow .editorconfig.
 tr -d '\r' < "$work/raw.cs" | sed -e 's/[[:space:]]*$//' | sed -e :a -e '/^\n*$/{$d;N;ba' -e '}' > "$output"

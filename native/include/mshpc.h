@@ -225,6 +225,10 @@ int32_t msh_solver_create(const msh_comm *comm, const char *prefix, int64_t rows
 /** Sets an option (name without dash and prefix) unless it is set already; a null or empty value is a flag. Before msh_solver_setup. */
 int32_t msh_solver_option(msh_solver *solver, const char *name, const char *value);
 
+/** Copies the value of an option of this solver, whoever set it; writes its full length without the zero, or -1 when it is not set.
+ * Counts as a use of the option for msh_solver_option_used. Not collective. */
+int32_t msh_solver_option_get(const msh_solver *solver, const char *name, char *text, int64_t capacity, int64_t *length);
+
 /** Writes 1 when PETSc has asked for the option, 0 when nobody did. Not collective. */
 int32_t msh_solver_option_used(const msh_solver *solver, const char *name, int32_t *used);
 

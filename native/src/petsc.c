@@ -214,6 +214,25 @@ int32_t msh_solver_option(msh_solver *solver, const char *name, const char *valu
     PETSC_GUARD(set_option(solver, name, value));
 }
 
+int32_t msh_solver_option_get(const msh_solver *solver, const char *name, char *text, int64_t capacity, int64_t *length)
+{
+    MSH_ENTER();
+    MSH_REQUIRE(solver && name && length, "msh_solver_option_get: null argument");
+    char full[MAX_NAME], value[PETSC_MAX_OPTION_NAME] = "";
+    int n = snprintf(full, sizeof full, "-%s%s", solver->prefix, name);
+    MSH_REQUIRE(n > 0 && n < MAX_NAME, "msh_solver_option_get: name too long");
+    int64_t found = -1;
+    for (int i = 0; i < solver->option_count && found < 0; i++)
+        if (!strcmp(solver->options[i], full)) {
+            PetscBool set = PETSC_FALSE;
+            PetscErrorCode code = PetscOptionsGetString(NULL, NULL, full, value, sizeof value, &set);
+            if (code) return msh_fail(MSH_ERR_PETSC, (int32_t)code, "msh_solver_option_get: PETSc error %d", (int)code);
+            found = 0;
+        }
+    *length = found < 0 ? -1 : msh_copy_text(value, text, capacity);
+    return MSH_OK;
+}
+
 int32_t msh_solver_option_used(const msh_solver *solver, const char *name, int32_t *used)
 {
     MSH_ENTER();
@@ -252,7 +271,7 @@ static PetscErrorCode destroy(msh_solver *s)
 static PetscErrorCode create(msh_solver *s, const char *prefix, int32_t block)
 {
     static unsigned serial; /* the same on all ranks that create the same solvers; only its uniqueness on this rank matters */
-    snprintf(s->prefix, sizeof s->prefix, "%s%u_", prefix, ++serial);
+    snprintf(s->prefix, sizeof s->prefix, "mshpc%u_%s", ++serial, prefix);
     PetscCall(inherit(s, prefix));
     PetscCall(MatCreate(s->comm, &s->matrix));
     PetscCall(MatSetSizes(s->matrix, s->rows, s->rows, PETSC_DETERMINE, PETSC_DETERMINE));
@@ -455,7 +474,7 @@ static PetscErrorCode set_values(msh_solver *s, const double *values)
     s->finite = finite;
     s->fresh = s->has_values = 1;
     PetscCall(MatSetValuesCOO(s->matrix, s->entries > 0 ? values : &none, INSERT_VALUES)); /* repeated entries add up */
-    return 0;
+    return KSPSetOperators(s->ksp, s->matrix, s->matrix); /* else KSPSetUp takes the matrix for unchanged once it has solved */
 }
 
 int32_t msh_solver_values(msh_solver *solver, int64_t count, const double *values)
@@ -604,15 +623,16 @@ static PetscErrorCode factorize(msh_solver *s)
         PetscCall(MatMumpsSetIcntl(factor, 14, 100 << attempt));
         PetscCall(MatAssemblyBegin(s->matrix, MAT_FINAL_ASSEMBLY)); /* marks the matrix as changed */
         PetscCall(MatAssemblyEnd(s->matrix, MAT_FINAL_ASSEMBLY));
+        PetscCall(KSPSetOperators(s->ksp, s->matrix, s->matrix));
 #endif
     }
     s->fresh = 0;
     if (info->pc_reason != PC_NOERROR) {
-        info->outcome = info->pc_reason == PC_FACTOR_OUTMEMORY                                               ? MSH_SOLVE_OUT_OF_MEMORY
-                        : info->pc_reason == PC_FACTOR_STRUCT_ZEROPIVOT || info->pc_reason == PC_FACTOR_NUMERIC_ZEROPIVOT
-                            ? MSH_SOLVE_SINGULAR
-                        : info->mumps_infog1 == -40 ? MSH_SOLVE_INDEFINITE
-                                                    : MSH_SOLVE_PC_FAILED;
+        const int zero_pivot = info->pc_reason == PC_FACTOR_STRUCT_ZEROPIVOT || info->pc_reason == PC_FACTOR_NUMERIC_ZEROPIVOT;
+        info->outcome = info->pc_reason == PC_FACTOR_OUTMEMORY ? MSH_SOLVE_OUT_OF_MEMORY
+                        : zero_pivot                           ? MSH_SOLVE_SINGULAR
+                        : info->mumps_infog1 == -40            ? MSH_SOLVE_INDEFINITE
+                                                               : MSH_SOLVE_PC_FAILED;
         return 0;
     }
     PetscCall(condition(s, pc, &info->condition));
@@ -838,6 +858,12 @@ int32_t msh_solver_create(const msh_comm *comm, const char *prefix, int64_t rows
 int32_t msh_solver_option(msh_solver *solver, const char *name, const char *value)
 {
     (void)solver, (void)name, (void)value;
+    return missing(__func__);
+}
+
+int32_t msh_solver_option_get(const msh_solver *solver, const char *name, char *text, int64_t capacity, int64_t *length)
+{
+    (void)solver, (void)name, (void)text, (void)capacity, (void)length;
     return missing(__func__);
 }
 

@@ -1,3 +1,4 @@
+#define _POSIX_C_SOURCE 200809L
 /* The solver on a 1D chain of springs, whose answer is known: k (2 x_i - x_{i-1} - x_{i+1}) = f. */
 #include "check.h"
 
@@ -96,6 +97,7 @@ int main(void)
     static const char *const hypre[] = {"ksp_type", "gmres", "pc_type", "hypre", "ksp_rtol", "1e-10", NULL};
     static const char *const jacobi[] = {"ksp_type", "cg", "pc_type", "jacobi", "ksp_rtol", "1e-10", NULL};
     part p = {0};
+    setenv("PETSC_OPTIONS", "-fromenv_pc_type sor -fromenv_ksp_rtol 1e-7 -other_pc_type lu -fromenv_ksp_divtol -1", 1);
     OK(msh_init());
     OK(msh_comm_world(&p.comm));
     OK(msh_comm_rank(p.comm, &p.rank));
@@ -131,6 +133,22 @@ int main(void)
         }
         CHECK(outcome(&p, MSH_KIND_SPD, 0, 1, jacobi).outcome == MSH_SOLVE_SINGULAR);
         CHECK(outcome(&p, MSH_KIND_SPD, 1, -1, jacobi).outcome == MSH_SOLVE_INDEFINITE);
+        /* What the user gave to PETSc wins over what the program says, and each solver has its own section. */
+        int64_t length;
+        char value[32];
+        OK(msh_solver_create(p.comm, "fromenv_", p.count, 1, MSH_KIND_SPD, &s));
+        OK(msh_solver_option(s, "pc_type", "jacobi"));
+        OK(msh_solver_option(s, "ksp_type", "cg"));
+        OK(msh_solver_option_get(s, "pc_type", value, sizeof value, &length));
+        CHECK(length == 3 && !strcmp(value, "sor"));
+        OK(msh_solver_option_get(s, "ksp_rtol", value, sizeof value, &length));
+        CHECK(!strcmp(value, "1e-7"));
+        OK(msh_solver_option_get(s, "ksp_divtol", value, sizeof value, &length));
+        CHECK(!strcmp(value, "-1"));
+        OK(msh_solver_option_get(s, "ksp_max_it", value, sizeof value, &length));
+        CHECK(length == -1);
+        OK(msh_solver_destroy(s));
+        s = NULL;
         /* An unknown type is PETSc's error with PETSc's text, and the solver can still be destroyed. */
         OK(msh_solver_create(p.comm, "test_", p.count, 1, MSH_KIND_SPD, &s));
         OK(msh_solver_option(s, "ksp_type", "cgg"));

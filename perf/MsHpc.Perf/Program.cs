@@ -4,5 +4,10 @@ namespace MsHpc.Perf;
 
 internal static class PerfProgram
 {
-    private static void Main(string[] args) => BenchmarkSwitcher.FromAssembly(typeof(PerfProgram).Assembly).Run(args);
+    private static int Main(string[] args)
+    {
+        if (args.Length > 1 && args[0] == "elasticity") return ElasticityPeer.Run(args[1..]);
+        BenchmarkSwitcher.FromAssembly(typeof(PerfProgram).Assembly).Run(args);
+        return 0;
+    }
 }

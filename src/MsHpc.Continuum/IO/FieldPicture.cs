@@ -45,7 +45,7 @@ public sealed record FieldPictureOptions
 public static class FieldPicture
 {
     private const int Unit = 10; // coordinates are integers in tenths of a pixel
-    private const int MaxPieces = 30_000;
+    private const int MaxPieces = 24_000;
 
     /// <summary>A field with one value per node.</summary>
     /// <param name="mesh">Mesh.</param>
@@ -129,10 +129,10 @@ public static class FieldPicture
             """);
         if (o.Title.Length > 0)
             svg.Append(CultureInfo.InvariantCulture, $"<text x=\"{left}\" y=\"38\" font-size=\"21\" font-weight=\"600\">{Escape(o.Title)}</text>\n");
-        svg.Append(CultureInfo.InvariantCulture, $"<g transform=\"scale({1.0 / Unit})\" stroke-linejoin=\"round\" stroke-linecap=\"round\" stroke-width=\"5\">\n");
+        svg.Append(CultureInfo.InvariantCulture, $"<g transform=\"scale({1.0 / Unit})\" stroke-linejoin=\"round\" stroke-linecap=\"round\" stroke-width=\"10\">\n");
         bool edges = o.Edges ?? faces.Count <= 3000;
         if (mesh.Dimension == 2) Plane(svg, mesh, faces, screen, values, nodal, scale, edges);
-        else Solid(svg, faces, screen, depth, values, nodal, scale, edges);
+        else Solid(svg, faces, screen, at, depth, values, nodal, scale, edges);
         svg.Append("</g>\n");
         if (mesh.Dimension == 3) Axes(svg, left + 6, height - 48);
         if (o.Displacement is not null)
@@ -210,7 +210,7 @@ public static class FieldPicture
         var done = new HashSet<(int, int)>();
         if (edges)
         {
-            svg.Append("<path fill=\"none\" stroke=\"#000\" stroke-opacity=\".28\" d=\"");
+            svg.Append("<path fill=\"none\" stroke=\"#000\" stroke-opacity=\".28\" stroke-width=\"5\" d=\"");
             foreach (var face in faces)
                 for (int a = 0; a < face.Nodes.Length; a++)
                 {
@@ -224,8 +224,8 @@ public static class FieldPicture
         svg.Append("\"/>\n");
     }
 
-    private static void Solid(StringBuilder svg, List<Face> faces, (int X, int Y)[] screen, double[] depth, ReadOnlySpan<double> values, bool nodal,
-        Scale scale, bool edges)
+    private static void Solid(StringBuilder svg, List<Face> faces, (int X, int Y)[] screen, double[] at, double[] depth,
+        ReadOnlySpan<double> values, bool nodal, Scale scale, bool edges)
     {
         // Faces turned away are hidden; the rest is painted from the back to the front.
         var seen = faces.Where(f => Area(f, screen) < 0).ToList();
@@ -239,7 +239,8 @@ public static class FieldPicture
             string colour = b == bands ? Colour(double.NaN) : Colour((b + 0.5) / bands);
             svg.Append(CultureInfo.InvariantCulture, $".b{b}{{fill:{colour};stroke:{colour}}}");
         }
-        svg.Append(".e{fill:none;stroke:#000;stroke-opacity:.3}</style>\n");
+        svg.Append(".e{fill:none;stroke:#000;stroke-opacity:.3;stroke-width:5}.f{fill:none;stroke:#222;stroke-width:13}</style>\n");
+        var sharp = SharpEdges(faces, at, depth, screen);
         var body = new StringBuilder();
         foreach (int i in sorted)
         {
@@ -251,12 +252,48 @@ public static class FieldPicture
                 Polygon(body, polygon);
             });
             if (last >= 0) body.Append("\"/>\n");
-            if (!edges) continue;
-            body.Append("<path class=\"e\" d=\"");
-            Polygon(body, [.. seen[i].Nodes.Select(n => screen[n])]);
-            body.Append("\"/>\n");
+            if (edges)
+            {
+                body.Append("<path class=\"e\" d=\"");
+                Polygon(body, [.. seen[i].Nodes.Select(n => screen[n])]);
+                body.Append("\"/>\n");
+            }
+            bool any = false;
+            for (int a = 0; a < seen[i].Nodes.Length; a++)
+            {
+                int p = seen[i].Nodes[a], q = seen[i].Nodes[(a + 1) % seen[i].Nodes.Length];
+                if (!sharp.Contains((Math.Min(p, q), Math.Max(p, q)))) continue;
+                if (!any) body.Append("<path class=\"f\" d=\"");
+                any = true;
+                Line(body, screen[p], screen[q]);
+            }
+            if (any) body.Append("\"/>\n");
         }
         svg.Append(body);
+    }
+
+    /// <summary>Edges between faces that meet at more than 40°, or of which only one is turned to the viewer: the outline of the body.</summary>
+    private static HashSet<(int, int)> SharpEdges(List<Face> faces, double[] at, double[] depth, (int X, int Y)[] screen)
+    {
+        var first = new Dictionary<(int, int), (double X, double Y, double Z, bool Seen)>();
+        var sharp = new HashSet<(int, int)>();
+        foreach (var face in faces)
+        {
+            var (a, b, c) = (face.Nodes[0], face.Nodes[1], face.Nodes[^1]);
+            double ux = at[2 * b] - at[2 * a], uy = at[2 * b + 1] - at[2 * a + 1], uz = depth[b] - depth[a];
+            double vx = at[2 * c] - at[2 * a], vy = at[2 * c + 1] - at[2 * a + 1], vz = depth[c] - depth[a];
+            double x = uy * vz - uz * vy, y = uz * vx - ux * vz, z = ux * vy - uy * vx, length = Math.Sqrt(x * x + y * y + z * z);
+            var normal = (X: x / length, Y: y / length, Z: z / length, Seen: Area(face, screen) < 0);
+            for (int k = 0; k < face.Nodes.Length; k++)
+            {
+                int p = face.Nodes[k], q = face.Nodes[(k + 1) % face.Nodes.Length];
+                var key = (Math.Min(p, q), Math.Max(p, q));
+                if (first.TryAdd(key, normal)) continue;
+                var other = first[key];
+                if (other.Seen != normal.Seen || other.X * normal.X + other.Y * normal.Y + other.Z * normal.Z < 0.766) sharp.Add(key);
+            }
+        }
+        return sharp;
     }
 
     /// <summary>Twice the signed area on the screen; negative for faces that look at the viewer, since y points down.</summary>
@@ -286,7 +323,7 @@ public static class FieldPicture
             }
             spread += Math.Max(0, hi - lo) * (face.Nodes.Length == 4 ? 2 : 1);
         }
-        return (int)Math.Clamp((MaxPieces - faces.Count) / Math.Max(spread, 1e-9), 12, 64);
+        return (int)Math.Clamp((MaxPieces - faces.Count) / Math.Max(spread, 1e-9), 8, 64);
     }
 
     /// <summary>Cuts a face into polygons of one colour band.</summary>

@@ -43,7 +43,7 @@ public interface ILaw<TLaw> where TLaw : struct, ILaw<TLaw>
     TLaw ForStep(double timeStep);
 
     /// <summary>Stress, new state and, where wanted, the consistent tangent (row-major).</summary>
-    /// <returns>Mask of the lanes that failed; their output is finite and meaningless.</returns>
+    /// <returns>Mask of the lanes that failed; their output means nothing and is finite unless the strain is not.</returns>
     Lanes Evaluate<TTangent>(ref readonly Lanes strain, ref readonly Lanes oldState, ref Lanes newState, ref Lanes stress,
         ref Lanes tangent) where TTangent : struct, IFlag;
 

@@ -95,7 +95,7 @@ public struct LogarithmicStrain<TLaw, TSolid>(TLaw inner) : ILaw<LogarithmicStra
         ref Lanes bond = ref Unsafe.As<LaneMatrix6, Lanes>(ref bondBuffer), turned = ref Unsafe.As<LaneTensor, Lanes>(ref turnedBuffer);
         ref Lanes difference = ref Unsafe.As<LaneTensor, Lanes>(ref divided), pushed = ref Unsafe.As<LaneTensor, Lanes>(ref pushedBuffer);
 
-        var bad = FiniteStrain.Load<TSolid>(in strain, ref f, out _, ref pushed);
+        var bad = FiniteStrain.Load<TSolid>(in strain, ref f, out _);
         Eigen(ref f, ref axes, ref values);
         // E in the frame of the job, engineering shears
         for (int r = 0; r < v; r++) Ref(ref log, r) = Lanes.Zero;
@@ -124,7 +124,7 @@ public struct LogarithmicStrain<TLaw, TSolid>(TLaw inner) : ILaw<LogarithmicStra
                 sum = Lane.Fma(m, Ref(ref t, s), sum);
             }
             Ref(ref turned, r) = sum;
-            Ref(ref difference, r) = FirstDifference(Ref(ref values, a * (d + 1)), Ref(ref values, b * (d + 1)));
+            Ref(ref difference, r) = LaneMath.FirstDifference(Ref(ref values, a * (d + 1)), Ref(ref values, b * (d + 1)));
         }
         Unsafe.SkipInit(out LaneTensor halfBuffer);
         ref Lanes half = ref Unsafe.As<LaneTensor, Lanes>(ref halfBuffer); // (S N)_aJ = Σ_b S_ab N_b,J
@@ -185,7 +185,7 @@ public struct LogarithmicStrain<TLaw, TSolid>(TLaw inner) : ILaw<LogarithmicStra
             for (int b = a; b < d; b++)
                 for (int c = b; c < d; c++)
                 {
-                    var g = SecondDifference(Ref(ref values, a * (d + 1)), Ref(ref values, b * (d + 1)), Ref(ref values, c * (d + 1)));
+                    var g = LaneMath.SecondDifference(Ref(ref values, a * (d + 1)), Ref(ref values, b * (d + 1)), Ref(ref values, c * (d + 1)));
                     // every different order of (a, b, c) has the same g
                     AddGeometric(ref q, pair, ref turned, g, a, b, c);
                     if (b != c) AddGeometric(ref q, pair, ref turned, g, a, c, b);
@@ -274,46 +274,6 @@ public struct LogarithmicStrain<TLaw, TSolid>(TLaw inner) : ILaw<LogarithmicStra
                 }
     }
 
-    /// <summary>(½ ln x − ½ ln y)/(x − y) = artanh(s)/(s (x + y)) with s = (x − y)/(x + y), by its series for |s| ≤ 0.17; 1/(2x) for x = y.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Lanes FirstDifference(Lanes x, Lanes y)
-    {
-        Lanes sum = x + y, gap = x - y, s = gap / sum, z = s * s;
-        var p = Lane.Of(1.0 / 23);
-        p = Lane.Fma(p, z, Lane.Of(1.0 / 21));
-        p = Lane.Fma(p, z, Lane.Of(1.0 / 19));
-        p = Lane.Fma(p, z, Lane.Of(1.0 / 17));
-        p = Lane.Fma(p, z, Lane.Of(1.0 / 15));
-        p = Lane.Fma(p, z, Lane.Of(1.0 / 13));
-        p = Lane.Fma(p, z, Lane.Of(1.0 / 11));
-        p = Lane.Fma(p, z, Lane.Of(1.0 / 9));
-        p = Lane.Fma(p, z, Lane.Of(1.0 / 7));
-        p = Lane.Fma(p, z, Lane.Of(1.0 / 5));
-        p = Lane.Fma(p, z, Lane.Of(1.0 / 3));
-        p = Lane.Fma(p, z, Lanes.One) / sum;
-        return Lane.Select(Vector512.LessThan(z, Lane.Of(0.029)), p, Lane.Of(0.5) * LaneMath.Log(x / y) / gap);
-    }
-
-    /// <summary>
-    /// f[x, y, z] for f = ½ ln: (f[y, z] − f[x, y])/(z − x) with x ≤ y ≤ z; where they lie within 1 % the Taylor series about their mean m,
-    /// −(1/2m²) Σ (−1)ᵏ hₖ/(k + 2), hₖ the complete homogeneous polynomials of the relative deviations (h₁ = 0), to k = 6.
-    /// </summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Lanes SecondDifference(Lanes a, Lanes b, Lanes c)
-    {
-        Lanes low = Vector512.Min(a, b), high = Vector512.Max(a, b);
-        Lanes x = Vector512.Min(low, c), z = Vector512.Max(high, c), y = Vector512.Max(low, Vector512.Min(high, c));
-        Lanes m = (x + y + z) * Lane.Of(1.0 / 3), inverse = Lanes.One / m;
-        Lanes u = (x - m) * inverse, v = (y - m) * inverse, w = (z - m) * inverse;
-        Lanes e2 = Lane.Fma(u, v, w * (u + v)), e3 = u * v * w;
-        var series = Lane.Of(0.5) - e2 * Lane.Of(0.25) - e3 * Lane.Of(0.2) + e2 * e2 * Lane.Of(1.0 / 6) + e2 * e3 * Lane.Of(2.0 / 7)
-            + (e3 * e3 - e2 * e2 * e2) * Lane.Of(0.125);
-        var near = Lane.Of(-0.5) * inverse * inverse * series;
-        var gap = z - x;
-        var apart = (FirstDifference(y, z) - FirstDifference(x, y)) / gap;
-        return Lane.Select(Vector512.LessThan(gap, Lane.Of(0.01) * m), near, apart);
-    }
-
     /// <inheritdoc/>
     public readonly void OutOfPlane(ref readonly Lanes strain, ref readonly Lanes newState, out Lanes zz, out Lanes yz, out Lanes xz)
     {
@@ -323,7 +283,7 @@ public struct LogarithmicStrain<TLaw, TSolid>(TLaw inner) : ILaw<LogarithmicStra
         Unsafe.SkipInit(out LaneTensor logBuffer);
         ref Lanes f = ref Unsafe.As<LaneTensor, Lanes>(ref fBuffer), axes = ref Unsafe.As<LaneTensor, Lanes>(ref axesBuffer);
         ref Lanes values = ref Unsafe.As<LaneTensor, Lanes>(ref valuesBuffer), log = ref Unsafe.As<LaneTensor, Lanes>(ref logBuffer);
-        FiniteStrain.Load<TSolid>(in strain, ref f, out var jacobian, ref values);
+        FiniteStrain.Load<TSolid>(in strain, ref f, out var jacobian);
         Eigen(ref f, ref axes, ref values);
         Lanes p = LaneMath.Log(Ref(ref values, 0)) * Lane.Of(0.5), q = LaneMath.Log(Ref(ref values, 3)) * Lane.Of(0.5);
         Lanes a = Ref(ref axes, 0), b = Ref(ref axes, 1), c = Ref(ref axes, 2), d = Ref(ref axes, 3);

@@ -451,4 +451,28 @@ internal sealed class MaterialPhysicsTests
         Assert.That(LaneMath.Exp(Lanes.Zero), Is.EqualTo(Lanes.One));
         Assert.That(LaneMath.Log(Lanes.One), Is.EqualTo(Lanes.Zero));
     }
+
+    /// <summary>Divided differences of ½ ln against 28-digit arithmetic, on both sides of the switch to the series.</summary>
+    [Test]
+    public void Divided_differences_are_right_near_and_far()
+    {
+        static decimal Log(decimal x)
+        {
+            decimal z = (x - 1) / (x + 1), power = z, sum = z;
+            for (int k = 3; k < 400; k += 2) { power *= z * z; sum += power / k; }
+            return 2 * sum;
+        }
+        static decimal F1(decimal x, decimal y) => (Log(x) - Log(y)) / 2 / (x - y);
+        foreach (double gap in new[] { 1e-4, 1e-3, 4e-3, 9.9e-3, 1.02e-2, 0.05, 0.15, 0.19, 0.5, 1.5 })
+            foreach (double part in new[] { 0.3, 0.7 })
+            {
+                double x = 0.9, y = 0.9 + part * gap, z = 0.9 + gap;
+                decimal a = (decimal)x, b = (decimal)y, c = (decimal)z;
+                double first = (double)F1(a, c), second = (double)((F1(a, b) - F1(b, c)) / (a - c));
+                Assert.That(LaneMath.FirstDifference(Lane.Of(x), Lane.Of(z)).GetElement(1), Is.EqualTo(first).Within(4e-15 * first));
+                foreach (var (p, q, r) in new[] { (x, y, z), (z, x, y), (y, z, x) })
+                    Assert.That(LaneMath.SecondDifference(Lane.Of(p), Lane.Of(q), Lane.Of(r)).GetElement(6), Is.EqualTo(second).Within(6e-14), $"gap {gap}");
+            }
+        Assert.That(LaneMath.SecondDifference(Lane.Of(0.9), Lane.Of(0.9), Lane.Of(0.9)).GetElement(0), Is.EqualTo(-0.25 / 0.81).Within(1e-16));
+    }
 }
