@@ -305,7 +305,7 @@ public sealed unsafe partial class SparseLdl
 
     /// <summary>Adds −L_I D L_Jᵀ of one group of eight rows and up to eight columns to an ancestor.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Update1(double* storage, double* a, double* b, int w, int count, int* rel, int* offset)
+    private static void Update1(double* storage, double* a, double* b, int w, int count, int* rel, int* offset, Lanes* v)
     {
         Lanes x0 = Lanes.Zero, x1 = Lanes.Zero, x2 = Lanes.Zero, x3 = Lanes.Zero, x4 = Lanes.Zero, x5 = Lanes.Zero, x6 = Lanes.Zero, x7 = Lanes.Zero;
         double* p = a, q = b;
@@ -329,7 +329,6 @@ public sealed unsafe partial class SparseLdl
             var b7 = Vector512.Create(q[7]);
             x7 = Lane.Fma(a0, b7, x7);
         }
-        Lanes* v = stackalloc Lanes[8];
         v[0] = x0;
         v[1] = x1;
         v[2] = x2;
@@ -341,13 +340,13 @@ public sealed unsafe partial class SparseLdl
         for (int c = 0; c < count; c++)
         {
             double* target = storage + offset[c];
-            Scatter(target, rel, v[c]);
+            Scatter(target, rel, (double*)(v + c));
         }
     }
 
     /// <summary>Adds −L_I D L_Jᵀ of two groups of eight rows and up to eight columns to an ancestor.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Update2(double* storage, double* a, nint stride, double* b, int w, int count, int* rel, int* offset)
+    private static void Update2(double* storage, double* a, nint stride, double* b, int w, int count, int* rel, int* offset, Lanes* v)
     {
         Lanes x0 = Lanes.Zero, x1 = Lanes.Zero, x2 = Lanes.Zero, x3 = Lanes.Zero, x4 = Lanes.Zero, x5 = Lanes.Zero, x6 = Lanes.Zero, x7 = Lanes.Zero;
         Lanes y0 = Lanes.Zero, y1 = Lanes.Zero, y2 = Lanes.Zero, y3 = Lanes.Zero, y4 = Lanes.Zero, y5 = Lanes.Zero, y6 = Lanes.Zero, y7 = Lanes.Zero;
@@ -382,7 +381,6 @@ public sealed unsafe partial class SparseLdl
             x7 = Lane.Fma(a0, b7, x7);
             y7 = Lane.Fma(a1, b7, y7);
         }
-        Lanes* v = stackalloc Lanes[16];
         v[0] = x0;
         v[2] = x1;
         v[4] = x2;
@@ -402,8 +400,8 @@ public sealed unsafe partial class SparseLdl
         for (int c = 0; c < count; c++)
         {
             double* target = storage + offset[c];
-            Scatter(target, rel, v[2 * c + 0]);
-            Scatter(target, rel + 8, v[2 * c + 1]);
+            Scatter(target, rel, (double*)(v + 2 * c));
+            Scatter(target, rel + 8, (double*)(v + 2 * c + 1));
         }
     }
 }

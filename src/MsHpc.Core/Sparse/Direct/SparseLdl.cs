@@ -14,7 +14,7 @@ public sealed unsafe partial class SparseLdl
 {
     private readonly LdlSchedule _schedule;
     private readonly int[] _first, _permutation;
-    private readonly AlignedBuffer _storage, _own, _tile, _pivot, _inverse, _scale, _work, _sums;
+    private readonly AlignedBuffer _storage, _own, _tile, _pivot, _inverse, _scale, _work, _sums, _scratch;
     private readonly double _tiny;
 
     /// <summary>Allocates the factor: about 8·<see cref="SymbolicLdl.FactorNonzeros"/> bytes.</summary>
@@ -33,6 +33,7 @@ public sealed unsafe partial class SparseLdl
         _scale = new AlignedBuffer(schedule.Columns + 8L);
         _work = new AlignedBuffer(schedule.Columns + 8L);
         _sums = new AlignedBuffer(8L * schedule.MaxWidth);
+        _scratch = new AlignedBuffer(128);
         _tiny = SymbolicLdl.PivotTolerance(schedule.Columns);
     }
 
@@ -71,6 +72,7 @@ public sealed unsafe partial class SparseLdl
         }
 
         int negatives = 0;
+        Lanes* scratch = _scratch.Lanes;
         fixed (int* rel = schedule.Rel, columnOffset = schedule.ColumnOffset)
         {
             for (int s = 0; s < schedule.Supernodes; s++)
@@ -117,8 +119,8 @@ public sealed unsafe partial class SparseLdl
                         PackRows(tile, below, stride, j, count, d, w);
                         int i = j / 8;
                         for (; i + 1 < belowGroups; i += 2)
-                            Update2(storage, below + i * stride, stride, tile, w, count, target + 8 * i, offset + j);
-                        if (i < belowGroups) Update1(storage, below + i * stride, tile, w, count, target + 8 * i, offset + j);
+                            Update2(storage, below + i * stride, stride, tile, w, count, target + 8 * i, offset + j, scratch);
+                        if (i < belowGroups) Update1(storage, below + i * stride, tile, w, count, target + 8 * i, offset + j, scratch);
                     }
                 }
             }
@@ -163,17 +165,22 @@ public sealed unsafe partial class SparseLdl
 
     /// <summary>Adds one column of an update tile to eight rows of an ancestor: as one vector where they are neighbours there.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Scatter(double* storage, int* rel, Lanes x)
+    private static void Scatter(double* storage, int* rel, double* x)
     {
         if (rel[7] - rel[0] == 7)
         {
             double* t = storage + rel[0];
-            (Vector512.Load(t) + x).Store(t);
+            (Vector512.Load(t) + Vector512.Load(x)).Store(t);
             return;
         }
-        double* v = stackalloc double[8];
-        x.Store(v);
-        for (int r = 0; r < 8; r++) storage[rel[r]] += v[r];
+        storage[rel[0]] += x[0];
+        storage[rel[1]] += x[1];
+        storage[rel[2]] += x[2];
+        storage[rel[3]] += x[3];
+        storage[rel[4]] += x[4];
+        storage[rel[5]] += x[5];
+        storage[rel[6]] += x[6];
+        storage[rel[7]] += x[7];
     }
 
     /// <summary>Solves A x = b in place, both in the original numbering: x = Pᵀ L⁻ᵀ D⁻¹ L⁻¹ P b.</summary>
@@ -200,10 +207,10 @@ public sealed unsafe partial class SparseLdl
                 y[n] = 0;
                 for (int s = 0; s < schedule.Supernodes; s++)
                     Forward(storage + schedule.Panel[s], schedule.Width[s], schedule.OwnGroups[s], schedule.BelowGroups[s], y, y + _first[s],
-                        rows + schedule.PadStart[s]);
+                        rows + schedule.PadStart[s], _scratch.Pointer);
                 for (int s = schedule.Supernodes - 1; s >= 0; s--)
                     Backward(storage + schedule.Panel[s], schedule.Width[s], schedule.OwnGroups[s], schedule.BelowGroups[s], y, y + _first[s],
-                        rows + schedule.PadStart[s], inverses + _first[s], _sums.Lanes);
+                        rows + schedule.PadStart[s], inverses + _first[s], _sums.Lanes, _scratch.Pointer);
                 for (int i = 0; i < n; i++) x[permutation[i] * columns + column] = y[i];
             }
         }
@@ -227,10 +234,9 @@ public sealed unsafe partial class SparseLdl
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Forward(double* a, int w, int ownGroups, int belowGroups, double* work, double* own, int* rows)
+    private static void Forward(double* a, int w, int ownGroups, int belowGroups, double* work, double* own, int* rows, double* v)
     {
         nint stride = 8 * w;
-        double* v = stackalloc double[8];
         for (int i = 0; i < ownGroups; i++, a += stride)
         {
             int c0 = 8 * i, count = Math.Min(8, w - c0);
@@ -252,10 +258,9 @@ public sealed unsafe partial class SparseLdl
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Backward(double* a, int w, int ownGroups, int belowGroups, double* work, double* own, int* rows, double* inverse, Lanes* sums)
+    private static void Backward(double* a, int w, int ownGroups, int belowGroups, double* work, double* own, int* rows, double* inverse, Lanes* sums, double* v)
     {
         nint stride = 8 * w;
-        double* v = stackalloc double[8];
         for (int k = 0; k < w; k++) { own[k] *= inverse[k]; sums[k] = Lanes.Zero; }
         double* l = a + ownGroups * stride;
         for (int i = 0; i < belowGroups; i++, rows += 8)

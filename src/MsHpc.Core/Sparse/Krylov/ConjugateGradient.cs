@@ -64,7 +64,7 @@ public sealed class ConjugateGradient(int rows)
 
     private static string BadCurvature(double curvature, int iteration) => double.IsNaN(curvature)
         ? "the matrix or the preconditioner gives NaN"
-        : $"matrix is not positive definite (direction of curvature {curvature:g3} in iteration {iteration + 1})";
+        : $"matrix is not positive definite, or singular (direction of curvature {curvature:g3} in iteration {iteration + 1})";
 
     private static string BadPreconditioner(double rz) => double.IsNaN(rz)
         ? "the preconditioner gives NaN"

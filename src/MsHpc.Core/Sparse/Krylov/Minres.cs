@@ -72,7 +72,7 @@ public sealed class Minres(int rows)
                 squareNorm += alpha * alpha + oldBeta * oldBeta + square;
                 // ‖A r‖ / ‖r‖ of the previous iterate: zero at a least-squares solution that is none of the system.
                 double root = Math.Sqrt(gbar * gbar + dbar * dbar);
-                if (gamma <= 1e-300 || (cycle > 0 && root <= 1e-13 * Math.Sqrt(squareNorm)))
+                if (gamma <= 1e-300 || (cycle > 0 && root <= 1e-12 * Math.Sqrt(squareNorm)))
                     return new(false, iterations, norm / normB, "matrix is singular: the right-hand side is not in its range");
                 cs = gbar / gamma;
                 sn = beta / gamma;
