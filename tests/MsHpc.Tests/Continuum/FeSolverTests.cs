@@ -268,7 +268,7 @@ internal sealed class FeSolverTests
         var mesh = StructuredMesh.Box(ElementType.Hex8, 40, 40, 40, 1, 1, 1);
         using var team = new ThreadTeam(2);
         var model = FeKit.Model(mesh, FeKit.Elastic(3), team: team);
-        using var linear = new GatheredSolver();
+        using var linear = new EmbeddedSolver(new EmbeddedSolverOptions { RelativeTolerance = 1e-10, Team = team });
         var solver = new QuasistaticSolver(model, new BoundaryConditions().Fix("left").Traction("right", [0, 0, -0.01], LoadCurve.One), linear);
         StepReport report = null!;
         solver.Solve(1, null, r => report = r);
