@@ -14,7 +14,7 @@ internal sealed class FieldPictureTests
     {
         if (Environment.GetEnvironmentVariable("MSHPC_PICTURES") is { Length: > 0 } folder) AtomicFile.WriteText(Path.Combine(folder, name + ".svg"), svg);
         Assert.That(() => XDocument.Parse(svg), Throws.Nothing);
-        Assert.That(svg, Has.Length.LessThan(1_200_000));
+        Assert.That(svg, Has.Length.LessThan(1_000_000));
         Assert.That(svg, Does.Not.Contain("NaN").And.Not.Contain("∞"));
         return svg;
     }
