@@ -11,7 +11,7 @@ public sealed record FieldPictureOptions
     /// <summary>Heading.</summary>
     public string Title { get; init; } = "";
 
-    /// <summary>What the colours mean, with its unit: "σ_yy / MPa".</summary>
+    /// <summary>What the colours mean, with its unit: "σ_yy / MPa"; letters and digits after an underscore are set lower.</summary>
     public string Label { get; init; } = "";
 
     /// <summary>Value of the darkest colour; the smallest value when null.</summary>
@@ -440,7 +440,8 @@ public static class FieldPicture
         for (int i = 0; i < s_viridis.Length; i++)
             svg.Append(CultureInfo.InvariantCulture, $"<stop offset=\"{(double)i / (s_viridis.Length - 1):0.####}\" stop-color=\"#{s_viridis[i]:x6}\"/>");
         svg.Append("</linearGradient></defs>\n");
-        svg.Append(CultureInfo.InvariantCulture, $"<text x=\"{x:F0}\" y=\"{y - 16:F1}\" font-size=\"15\">{Escape(label)}</text>\n");
+        bool wide = label.Length > 17; // ends at the right edge instead of starting at the bar
+        svg.Append(CultureInfo.InvariantCulture, $"<text x=\"{(wide ? o.Width - 12 : x):F0}\" y=\"{y - 16:F1}\" font-size=\"15\"{(wide ? " text-anchor=\"end\"" : "")}>{Subscripts(Escape(label))}</text>\n");
         string fill = scale.Hi > scale.Lo ? "url(#c)" : Colour(0.5);
         svg.Append(CultureInfo.InvariantCulture, $"<rect x=\"{x:F0}\" y=\"{y:F1}\" width=\"20\" height=\"{length:F1}\" fill=\"{fill}\" stroke=\"#222\" stroke-width=\"1\"/>\n");
         svg.Append("<g font-size=\"13\" stroke=\"#222\" stroke-width=\"1\">");
@@ -473,6 +474,18 @@ public static class FieldPicture
     {
         double power = Math.Pow(10, Math.Floor(Math.Log10(raw)));
         return (raw / power) switch { <= 1 => 1, <= 2 => 2, <= 5 => 5, _ => 10 } * power;
+    }
+
+    private static string Subscripts(string escaped)
+    {
+        var text = new StringBuilder();
+        for (int i = 0, end; i < escaped.Length; i = end)
+        {
+            for (end = i + 1; end < escaped.Length && (escaped[i] == '_' ? char.IsLetterOrDigit(escaped[end]) : escaped[end] != '_');) end++;
+            if (escaped[i] != '_' || end == i + 1) text.Append(escaped, i, end - i);
+            else text.Append("<tspan dy=\"4\" font-size=\"11\">").Append(escaped, i + 1, end - i - 1).Append("</tspan><tspan dy=\"-4\">\u200b</tspan>");
+        }
+        return text.ToString();
     }
 
     private static string Superscript(int power) => string.Concat(power.ToString(CultureInfo.InvariantCulture)
