@@ -602,12 +602,20 @@ static PetscErrorCode failed_reason(msh_solver *s, PC pc, int32_t *reason)
     return 0;
 }
 
+/* Throws a failed factorisation away: PETSc's MUMPS interface skips every later one while it remembers an error. */
+static PetscErrorCode forget_factor(msh_solver *s, PC pc)
+{
+    PetscCall(PCReset(pc));
+    return KSPSetOperators(s->ksp, s->matrix, s->matrix);
+}
+
 /* Factors the matrix and judges the factorisation; the judgement is kept for the solves that follow. */
 static PetscErrorCode factorize(msh_solver *s)
 {
     PC pc;
     msh_solve_info *info = &s->factor;
     PetscCall(KSPGetPC(s->ksp, &pc));
+    if (info->pc_reason != PC_NOERROR) PetscCall(forget_factor(s, pc)); /* the last one failed */
     for (int attempt = 0;; attempt++) {
         memset(info, 0, sizeof *info);
         info->negative_pivots = info->null_pivots = -1;
@@ -616,15 +624,12 @@ static PetscErrorCode factorize(msh_solver *s)
         PetscCall(pivots(s, pc, info));
         if (info->pc_reason != PC_FACTOR_OUTMEMORY || attempt == MEMORY_RETRIES) break;
         if (info->mumps_infog1 != -8 && info->mumps_infog1 != -9) break;
-#if defined(PETSC_HAVE_MUMPS)
-        /* MUMPS guessed its workspace too small: give it more and factor again. */
-        Mat factor;
-        PetscCall(PCFactorGetMatrix(pc, &factor));
-        PetscCall(MatMumpsSetIcntl(factor, 14, 100 << attempt));
-        PetscCall(MatAssemblyBegin(s->matrix, MAT_FINAL_ASSEMBLY)); /* marks the matrix as changed */
-        PetscCall(MatAssemblyEnd(s->matrix, MAT_FINAL_ASSEMBLY));
-        PetscCall(KSPSetOperators(s->ksp, s->matrix, s->matrix));
-#endif
+        /* MUMPS guessed its workspace too small: give it more (percent) and factor again. */
+        char full[MAX_NAME], percent[16];
+        snprintf(full, sizeof full, "-%smat_mumps_icntl_14", s->prefix);
+        snprintf(percent, sizeof percent, "%d", 200 << (2 * attempt));
+        PetscCall(PetscOptionsSetValue(NULL, full, percent));
+        PetscCall(forget_factor(s, pc));
     }
     s->fresh = 0;
     if (info->pc_reason != PC_NOERROR) {

@@ -208,6 +208,19 @@ public sealed class PetscSolverTests
         Assert.That(x[0], Is.EqualTo(0).Within(1e-7), "the loads are in equilibrium");
     }
 
+    /// <summary>MUMPS starts with far too little workspace, and gets more until it can factor.</summary>
+    [Test]
+    public void WorkspaceGrowsOnDemand()
+    {
+        NativeTest.RequirePetsc("mumps");
+        var block = new TestBlock(_comm, [12, 12, 6], Clamped, MatrixKind.General);
+        using var solver = new PetscSolver("memory_", Options("pc_type: lu, mat_mumps_icntl_14: -95"));
+        solver.Initialize(block.System);
+        var (report, _) = Solve(solver, block);
+        Assert.That(report.Converged, Is.True, report.Reason);
+        Assert.That(report.RelativeResidual, Is.LessThan(1e-12));
+    }
+
     /// <summary>K − ω² M between two eigenvalues: refused where definiteness was promised, solved where it was not.</summary>
     [TestCase(MatrixKind.SymmetricPositiveDefinite, "")]
     [TestCase(MatrixKind.SymmetricPositiveDefinite, "ksp_type: cg, pc_type: jacobi")]
