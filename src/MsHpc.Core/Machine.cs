@@ -124,8 +124,10 @@ public static class Machine
     {
         ArgumentNullException.ThrowIfNull(header);
         var text = new StringBuilder();
-        text.Append(CultureInfo.InvariantCulture, $"mshpc {Version} ({Commit}) {Runtime} {InstructionSet} (kernels 512-bit{(LanesAccelerated ? "" : ", emulated")})");
-        text.Append(CultureInfo.InvariantCulture, $"  ranks {header.Ranks} × threads {header.Threads}, {(IsBound ? "bound to cores" : "not bound")}");
+        text.Append(CultureInfo.InvariantCulture, $"mshpc {Version} ({Commit}) {Runtime} {InstructionSet} ");
+        text.Append(LanesAccelerated ? "(kernels 512-bit)" : "(kernels 512-bit, emulated)");
+        text.Append(CultureInfo.InvariantCulture, $"  ranks {header.Ranks} × threads {header.Threads}, ");
+        text.Append(IsBound ? "bound to cores" : "not bound");
         text.Append(CultureInfo.InvariantCulture, $"  memory {MemoryLimit / (double)(1L << 30):f1} GiB\n");
         text.Append(CultureInfo.InvariantCulture, $"BLAS: {header.Blas ?? Dense.Provider}   PETSc {header.Petsc ?? "not in use"}");
         text.Append(CultureInfo.InvariantCulture, $"   seed {header.Seed}   deterministic: {(header.Deterministic ? "yes" : "no")}");

@@ -174,7 +174,8 @@ public sealed class UnitSystem
     {
         foreach (var system in All)
             if (string.Equals(system.Name, name, StringComparison.OrdinalIgnoreCase)) return system;
-        throw new InputException($"unknown unit system '{name}'{Nearest.Hint(name, All.Select(s => s.Name))} (known: {string.Join(", ", All.Select(s => s.Name))})");
+        var names = All.Select(system => system.Name);
+        throw new InputException($"unknown unit system '{name}'{Nearest.Hint(name, names)} (known: {string.Join(", ", names)})");
     }
 
     /// <summary>Size of this system's unit in SI units: multiply by it to get SI, divide to come from SI.</summary>
@@ -268,7 +269,8 @@ public static class Units
             {
                 var (factor, found) = reader.Unit();
                 if (found != dimension)
-                    throw new FormatException($"'{text.Trim()}' is {Article(found)}, but {Article(dimension)} is needed{Expected(dimension, system)}");
+                    throw new FormatException(
+                        $"'{text.Trim()}' is {Article(found)}, but {Article(dimension)} is needed{Expected(dimension, system)}");
                 value = number * (factor / system.InSi(dimension));
             }
             if (!double.IsFinite(value)) throw new FormatException($"'{text.Trim()}' is not a finite number in the job's units");
@@ -393,7 +395,8 @@ public static class Units
                 if (!char.IsAsciiDigit(Peek())) _at = mark;
                 else Digits();
             }
-            if (!double.TryParse(_text[start.._at].Replace('−', '-'), NumberStyles.Float, CultureInfo.InvariantCulture, out double value) || !double.IsFinite(value))
+            string digits = _text[start.._at].Replace('−', '-');
+            if (!double.TryParse(digits, NumberStyles.Float, CultureInfo.InvariantCulture, out double value) || !double.IsFinite(value))
                 throw new FormatException($"'{_text.Trim()}' is not a number, or a number with a unit");
             return value;
         }

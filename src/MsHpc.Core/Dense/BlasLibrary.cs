@@ -1,6 +1,23 @@
-using System.Numerics;
 using System.Runtime.InteropServices;
 using System.Text.RegularExpressions;
+using unsafe GemmRoutine = delegate* unmanaged[Cdecl]<byte*, byte*, int*, int*, int*, double*, double*, int*, double*, int*, double*,
+    double*, int*, nint, nint, void>;
+using unsafe GemmComplexRoutine = delegate* unmanaged[Cdecl]<byte*, byte*, int*, int*, int*, System.Numerics.Complex*,
+    System.Numerics.Complex*, int*, System.Numerics.Complex*, int*, System.Numerics.Complex*, System.Numerics.Complex*, int*, nint, nint,
+    void>;
+using unsafe PotrfRoutine = delegate* unmanaged[Cdecl]<byte*, int*, double*, int*, int*, nint, void>;
+using unsafe PotrsRoutine = delegate* unmanaged[Cdecl]<byte*, int*, int*, double*, int*, double*, int*, int*, nint, void>;
+using unsafe GetrfRoutine = delegate* unmanaged[Cdecl]<int*, int*, double*, int*, int*, int*, void>;
+using unsafe GetrsRoutine = delegate* unmanaged[Cdecl]<byte*, int*, int*, double*, int*, int*, double*, int*, int*, nint, void>;
+using unsafe GetriRoutine = delegate* unmanaged[Cdecl]<int*, double*, int*, int*, double*, int*, int*, void>;
+using unsafe SyevdRoutine = delegate* unmanaged[Cdecl]<byte*, byte*, int*, double*, int*, double*, double*, int*, int*, int*, int*, nint,
+    nint, void>;
+using unsafe SygvdRoutine = delegate* unmanaged[Cdecl]<int*, byte*, byte*, int*, double*, int*, double*, int*, double*, double*, int*,
+    int*, int*, int*, nint, nint, void>;
+using unsafe HeevdRoutine = delegate* unmanaged[Cdecl]<byte*, byte*, int*, System.Numerics.Complex*, int*, double*,
+    System.Numerics.Complex*, int*, double*, int*, int*, int*, int*, nint, nint, void>;
+using unsafe GesvdRoutine = delegate* unmanaged[Cdecl]<byte*, byte*, int*, int*, double*, int*, double*, double*, int*, double*, int*,
+    double*, int*, int*, nint, nint, void>;
 
 namespace MsHpc.Core;
 
@@ -18,17 +35,17 @@ internal sealed unsafe partial class BlasLibrary
     private readonly delegate* unmanaged[Cdecl]<int, void> _setThreads;
     private readonly delegate* unmanaged[Cdecl]<int> _getThreads;
 
-    internal readonly delegate* unmanaged[Cdecl]<byte*, byte*, int*, int*, int*, double*, double*, int*, double*, int*, double*, double*, int*, nint, nint, void> Gemm;
-    internal readonly delegate* unmanaged[Cdecl]<byte*, byte*, int*, int*, int*, Complex*, Complex*, int*, Complex*, int*, Complex*, Complex*, int*, nint, nint, void> GemmComplex;
-    internal readonly delegate* unmanaged[Cdecl]<byte*, int*, double*, int*, int*, nint, void> Potrf;
-    internal readonly delegate* unmanaged[Cdecl]<byte*, int*, int*, double*, int*, double*, int*, int*, nint, void> Potrs;
-    internal readonly delegate* unmanaged[Cdecl]<int*, int*, double*, int*, int*, int*, void> Getrf;
-    internal readonly delegate* unmanaged[Cdecl]<byte*, int*, int*, double*, int*, int*, double*, int*, int*, nint, void> Getrs;
-    internal readonly delegate* unmanaged[Cdecl]<int*, double*, int*, int*, double*, int*, int*, void> Getri;
-    internal readonly delegate* unmanaged[Cdecl]<byte*, byte*, int*, double*, int*, double*, double*, int*, int*, int*, int*, nint, nint, void> Syevd;
-    internal readonly delegate* unmanaged[Cdecl]<int*, byte*, byte*, int*, double*, int*, double*, int*, double*, double*, int*, int*, int*, int*, nint, nint, void> Sygvd;
-    internal readonly delegate* unmanaged[Cdecl]<byte*, byte*, int*, Complex*, int*, double*, Complex*, int*, double*, int*, int*, int*, int*, nint, nint, void> Heevd;
-    internal readonly delegate* unmanaged[Cdecl]<byte*, byte*, int*, int*, double*, int*, double*, double*, int*, double*, int*, double*, int*, int*, nint, nint, void> Gesvd;
+    internal readonly GemmRoutine Gemm;
+    internal readonly GemmComplexRoutine GemmComplex;
+    internal readonly PotrfRoutine Potrf;
+    internal readonly PotrsRoutine Potrs;
+    internal readonly GetrfRoutine Getrf;
+    internal readonly GetrsRoutine Getrs;
+    internal readonly GetriRoutine Getri;
+    internal readonly SyevdRoutine Syevd;
+    internal readonly SygvdRoutine Sygvd;
+    internal readonly HeevdRoutine Heevd;
+    internal readonly GesvdRoutine Gesvd;
 
     private BlasLibrary(nint[] handles, string path, int threads)
     {
@@ -58,17 +75,17 @@ internal sealed unsafe partial class BlasLibrary
             Detail = Text("openblas_get_corename");
         }
 
-        Gemm = (delegate* unmanaged[Cdecl]<byte*, byte*, int*, int*, int*, double*, double*, int*, double*, int*, double*, double*, int*, nint, nint, void>)Need("dgemm_");
-        GemmComplex = (delegate* unmanaged[Cdecl]<byte*, byte*, int*, int*, int*, Complex*, Complex*, int*, Complex*, int*, Complex*, Complex*, int*, nint, nint, void>)Need("zgemm_");
-        Potrf = (delegate* unmanaged[Cdecl]<byte*, int*, double*, int*, int*, nint, void>)Need("dpotrf_");
-        Potrs = (delegate* unmanaged[Cdecl]<byte*, int*, int*, double*, int*, double*, int*, int*, nint, void>)Need("dpotrs_");
-        Getrf = (delegate* unmanaged[Cdecl]<int*, int*, double*, int*, int*, int*, void>)Need("dgetrf_");
-        Getrs = (delegate* unmanaged[Cdecl]<byte*, int*, int*, double*, int*, int*, double*, int*, int*, nint, void>)Need("dgetrs_");
-        Getri = (delegate* unmanaged[Cdecl]<int*, double*, int*, int*, double*, int*, int*, void>)Need("dgetri_");
-        Syevd = (delegate* unmanaged[Cdecl]<byte*, byte*, int*, double*, int*, double*, double*, int*, int*, int*, int*, nint, nint, void>)Need("dsyevd_");
-        Sygvd = (delegate* unmanaged[Cdecl]<int*, byte*, byte*, int*, double*, int*, double*, int*, double*, double*, int*, int*, int*, int*, nint, nint, void>)Need("dsygvd_");
-        Heevd = (delegate* unmanaged[Cdecl]<byte*, byte*, int*, Complex*, int*, double*, Complex*, int*, double*, int*, int*, int*, int*, nint, nint, void>)Need("zheevd_");
-        Gesvd = (delegate* unmanaged[Cdecl]<byte*, byte*, int*, int*, double*, int*, double*, double*, int*, double*, int*, double*, int*, int*, nint, nint, void>)Need("dgesvd_");
+        Gemm = (GemmRoutine)Need("dgemm_");
+        GemmComplex = (GemmComplexRoutine)Need("zgemm_");
+        Potrf = (PotrfRoutine)Need("dpotrf_");
+        Potrs = (PotrsRoutine)Need("dpotrs_");
+        Getrf = (GetrfRoutine)Need("dgetrf_");
+        Getrs = (GetrsRoutine)Need("dgetrs_");
+        Getri = (GetriRoutine)Need("dgetri_");
+        Syevd = (SyevdRoutine)Need("dsyevd_");
+        Sygvd = (SygvdRoutine)Need("dsygvd_");
+        Heevd = (HeevdRoutine)Need("zheevd_");
+        Gesvd = (GesvdRoutine)Need("dgesvd_");
 
         CheckIntegers();
         SetThreads(threads);

@@ -82,9 +82,10 @@ public static class Dense
             "mkl" => Mkl(threads, tried),
             "openblas" => OpenBlas(threads, tried),
             "managed" => ManagedCode(threads),
-            _ when choice!.Contains('/', StringComparison.Ordinal) || choice.Contains(".so", StringComparison.Ordinal) => Native([choice], threads, tried),
-            _ => throw new InputException($"{origin}'{choice}' is not a dense-algebra provider; known are mkl, openblas, managed and the path of a library"
-                + Nearest.Hint(choice, ["mkl", "openblas", "managed"])),
+            _ when choice!.Contains('/', StringComparison.Ordinal) || choice.Contains(".so", StringComparison.Ordinal) =>
+                Native([choice], threads, tried),
+            _ => throw new InputException($"{origin}'{choice}' is not a dense-algebra provider; known are mkl, openblas, managed and the path "
+                + "of a library" + Nearest.Hint(choice, ["mkl", "openblas", "managed"])),
         };
         if (selection is null)
             throw new InputException($"{origin}no usable library for '{choice}'. Tried: {string.Join("; ", tried)}."
@@ -285,7 +286,8 @@ public static class Dense
         }
         int lost = LostPivot(n, a);
         if (lost >= 0)
-            throw new NumericalException($"LU factorisation: the matrix of order {n} is singular to working precision (pivot {lost + 1} is {a[lost + lost * n]:g3})");
+            throw new NumericalException($"LU factorisation: the matrix of order {n} is singular to working precision "
+                + $"(pivot {lost + 1} is {a[lost + lost * n]:g3})");
     }
 
     /// <summary>Solves A X = B from the factors of <see cref="LuFactor"/>.</summary>
