@@ -11,7 +11,7 @@ public sealed record FieldPictureOptions
     /// <summary>Heading.</summary>
     public string Title { get; init; } = "";
 
-    /// <summary>What the colours mean, with its unit: "σ_yy / MPa".</summary>
+    /// <summary>What the colours mean, with its unit: "σ_yy / MPa"; letters and digits after an underscore are set lower.</summary>
     public string Label { get; init; } = "";
 
     /// <summary>Value of the darkest colour; the smallest value when null.</summary>
@@ -321,7 +321,7 @@ public static class FieldPicture
                 double t = scale.Of(values[n]);
                 if (!double.IsNaN(t)) (lo, hi) = (Math.Min(lo, t), Math.Max(hi, t));
             }
-            spread += Math.Max(0, hi - lo) * (face.Nodes.Length == 4 ? 2 : 1);
+            spread += Math.Max(0, hi - lo);
         }
         return (int)Math.Clamp((MaxPieces - faces.Count) / Math.Max(spread, 1e-9), 8, 64);
     }
@@ -331,7 +331,8 @@ public static class FieldPicture
         Action<int, List<(int X, int Y)>> emit)
     {
         int count = face.Nodes.Length, lo = bands, hi = 0;
-        Span<double> x = stackalloc double[5], y = stackalloc double[5], t = stackalloc double[5];
+        Span<double> x = stackalloc double[5], y = stackalloc double[5], t = stackalloc double[5]; // the fifth is the centre
+        (x[4], y[4], t[4]) = (0, 0, 0);
         for (int a = 0; a < count; a++)
         {
             (x[a], y[a]) = screen[face.Nodes[a]];
@@ -344,28 +345,30 @@ public static class FieldPicture
             emit(hi, [.. face.Nodes.Select(n => screen[n])]);
             return;
         }
-        if (count == 3)
+        if (count == 3 || (t[0] - t[1]) * (t[2] - t[3]) <= 0 || (t[1] - t[2]) * (t[3] - t[0]) <= 0)
         {
-            Triangle(x, y, t, 0, 1, 2, bands, emit);
+            Cut(x, y, t, [0, 1, 2, 3], count, bands, emit);
             return;
         }
+        // On a saddle a band may reach the sides in four places: cut the triangles about the centre instead.
         for (int a = 0; a < 4; a++) (x[4], y[4], t[4]) = (x[4] + x[a] / 4, y[4] + y[a] / 4, t[4] + t[a] / 4);
-        for (int a = 0; a < 4; a++) Triangle(x, y, t, a, (a + 1) % 4, 4, bands, emit);
+        for (int a = 0; a < 4; a++) Cut(x, y, t, [a, (a + 1) % 4, 4], 3, bands, emit);
     }
 
-    private static void Triangle(ReadOnlySpan<double> x, ReadOnlySpan<double> y, ReadOnlySpan<double> t, int a, int b, int c, int bands,
+    private static void Cut(ReadOnlySpan<double> x, ReadOnlySpan<double> y, ReadOnlySpan<double> t, ReadOnlySpan<int> corner, int count, int bands,
         Action<int, List<(int X, int Y)>> emit)
     {
-        ReadOnlySpan<int> corner = [a, b, c];
-        int lo = Math.Min((int)Math.Min(t[a], Math.Min(t[b], t[c])), bands - 1), hi = Math.Min((int)Math.Max(t[a], Math.Max(t[b], t[c])), bands - 1);
-        var polygon = new List<(int X, int Y)>(6);
+        double least = double.PositiveInfinity, most = double.NegativeInfinity;
+        for (int k = 0; k < count; k++) (least, most) = (Math.Min(least, t[corner[k]]), Math.Max(most, t[corner[k]]));
+        int lo = Math.Min((int)least, bands - 1), hi = Math.Min((int)most, bands - 1);
+        var polygon = new List<(int X, int Y)>(8);
         for (int band = lo; band <= hi; band++)
         {
             polygon.Clear();
-            for (int k = 0; k < 3; k++)
+            for (int k = 0; k < count; k++)
             {
                 // Along each side, the part with band ≤ t ≤ band + 1, in order.
-                int p = corner[k], q = corner[(k + 1) % 3];
+                int p = corner[k], q = corner[(k + 1) % count];
                 double from = 0, to = 1, slope = t[q] - t[p];
                 if (slope == 0)
                 {
@@ -437,13 +440,14 @@ public static class FieldPicture
         for (int i = 0; i < s_viridis.Length; i++)
             svg.Append(CultureInfo.InvariantCulture, $"<stop offset=\"{(double)i / (s_viridis.Length - 1):0.####}\" stop-color=\"#{s_viridis[i]:x6}\"/>");
         svg.Append("</linearGradient></defs>\n");
-        svg.Append(CultureInfo.InvariantCulture, $"<text x=\"{x:F0}\" y=\"{y - 16:F1}\" font-size=\"15\">{Escape(label)}</text>\n");
+        bool wide = label.Length > 17; // ends at the right edge instead of starting at the bar
+        svg.Append(CultureInfo.InvariantCulture, $"<text x=\"{(wide ? o.Width - 12 : x):F0}\" y=\"{y - 16:F1}\" font-size=\"15\"{(wide ? " text-anchor=\"end\"" : "")}>{Subscripts(Escape(label))}</text>\n");
         string fill = scale.Hi > scale.Lo ? "url(#c)" : Colour(0.5);
         svg.Append(CultureInfo.InvariantCulture, $"<rect x=\"{x:F0}\" y=\"{y:F1}\" width=\"20\" height=\"{length:F1}\" fill=\"{fill}\" stroke=\"#222\" stroke-width=\"1\"/>\n");
         svg.Append("<g font-size=\"13\" stroke=\"#222\" stroke-width=\"1\">");
         if (scale.Hi > scale.Lo)
         {
-            double step = NiceStep((scale.Hi - scale.Lo) / 6);
+            double step = NiceStep(scale.Hi / 6 - scale.Lo / 6);
             for (int i = 0; i <= 12; i++)
             {
                 double value = (Math.Ceiling(scale.Lo / step - 1e-9) + i) * step;
@@ -470,6 +474,18 @@ public static class FieldPicture
     {
         double power = Math.Pow(10, Math.Floor(Math.Log10(raw)));
         return (raw / power) switch { <= 1 => 1, <= 2 => 2, <= 5 => 5, _ => 10 } * power;
+    }
+
+    private static string Subscripts(string escaped)
+    {
+        var text = new StringBuilder();
+        for (int i = 0, end; i < escaped.Length; i = end)
+        {
+            for (end = i + 1; end < escaped.Length && (escaped[i] == '_' ? char.IsLetterOrDigit(escaped[end]) : escaped[end] != '_');) end++;
+            if (escaped[i] != '_' || end == i + 1) text.Append(escaped, i, end - i);
+            else text.Append("<tspan dy=\"4\" font-size=\"11\">").Append(escaped, i + 1, end - i - 1).Append("</tspan><tspan dy=\"-4\">\u200b</tspan>");
+        }
+        return text.ToString();
     }
 
     private static string Superscript(int power) => string.Concat(power.ToString(CultureInfo.InvariantCulture)

@@ -73,6 +73,8 @@ public static class VtuWriter
         double? time = null)
     {
         ArgumentNullException.ThrowIfNull(mesh);
+        if (mesh.Cells.Sum(c => (long)c.Connectivity.Length) > int.MaxValue / 8 || mesh.NodeCount > int.MaxValue / 24)
+            throw new InputException(path, 0, 0, "the mesh is too large for one .vtu file (2 GB an array); write it in parts");
         points ??= [];
         cells ??= [];
         Check(points, mesh.NodeCount, "nodes");

@@ -16,7 +16,6 @@ internal sealed class MicrostructureTests
         {
             string[] key = entry.Name.Split('/');
             int n = int.Parse(key[1]);
-            if (n > 64) continue; // 128 checked once: same code, a second each
             var geometry = data.GetProperty("geometry").GetProperty(key[0]);
             double[][] centres = [.. geometry.GetProperty("centres").EnumerateArray().Select(c => c.EnumerateArray().Select(x => x.GetDouble()).ToArray())];
             var voxels = Inclusions.At([1, 1, 1], geometry.GetProperty("R").GetDouble(), centres).ToVoxels(n, n, n);
