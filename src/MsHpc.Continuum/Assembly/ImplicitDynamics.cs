@@ -47,7 +47,7 @@ public sealed class ImplicitDynamics
     private readonly double[] _mass; // nodal graph
     private readonly FeSystem? _damping; // K₀, all components
     private readonly double[] _internal, _external, _damped, _old, _inertia, _residual, _increment, _coupling, _uOld, _vOld, _aOld, _externalOld;
-    private readonly double[] _internalOld, _dampedOld, _inertiaOld, _scratch, _rhs, _solution, _work = new double[3];
+    private readonly double[] _internalOld, _dampedOld, _inertiaOld, _ahead, _scratch, _rhs, _solution, _work = new double[3];
     private bool _started;
     private double _internalWork, _externalWork, _dampingWork;
 
@@ -71,7 +71,7 @@ public sealed class ImplicitDynamics
         (Displacement, Velocity, Acceleration) = (Field(), Field(), Field());
         (_internal, _external, _damped, _old, _inertia, _residual) = (Field(), Field(), Field(), Field(), Field(), Field());
         (_increment, _coupling, _uOld, _vOld, _aOld, _externalOld) = (Field(), Field(), Field(), Field(), Field(), Field());
-        (_internalOld, _dampedOld, _inertiaOld, _scratch) = (Field(), Field(), Field(), Field());
+        (_internalOld, _dampedOld, _inertiaOld, _ahead, _scratch) = (Field(), Field(), Field(), Field(), Field());
         _rhs = new double[System.Owned];
         _solution = new double[System.Owned];
         if (Options.StiffnessDamping != 0)
@@ -170,15 +170,25 @@ public sealed class ImplicitDynamics
         u.CopyTo(_scratch, 0);
         Loads.Prescribe(time, _scratch);
         for (int k = 0; k < u.Length; k++) _increment[k] = _scratch[k] - u[k];
+        u.CopyTo(_ahead, 0);
+        Loads.Prescribe(time + dt, _ahead);
 
         var norms = new List<double>();
         double reference = 0;
         int linear = 0;
         for (int iteration = 0; ; iteration++)
         {
-            // Newmark's relations with u known.
+            // Newmark's relations with u known. Prescribed motion gives its own velocity and acceleration, by central differences:
+            // Newmark's would ring after every jump of the speed.
             for (int k = 0; k < u.Length; k++)
             {
+                if (Loads.Constrained[k])
+                {
+                    double now = iteration == 0 ? u[k] + _increment[k] : u[k];
+                    v[k] = (_ahead[k] - _uOld[k]) / (2 * dt);
+                    a[k] = (_ahead[k] - 2 * now + _uOld[k]) / (dt * dt);
+                    continue;
+                }
                 a[k] = a0 * (u[k] - _uOld[k] - dt * _vOld[k]) - (0.5 / beta - 1) * _aOld[k];
                 v[k] = _vOld[k] + dt * ((1 - gamma) * _aOld[k] + gamma * a[k]);
             }
@@ -191,15 +201,7 @@ public sealed class ImplicitDynamics
             DampingTimes(v, _damped);
             for (int k = 0; k < u.Length; k++)
                 _residual[k] = _inertia[k] + (1 + alpha) * (_internal[k] + _damped[k] - _external[k]) - alpha * _old[k];
-            if (first)
-            {
-                // The effective tangent times the prescribed increments.
-                for (int k = 0; k < u.Length; k++) _residual[k] += (1 + alpha) * _coupling[k];
-                MassTimes(_increment, _scratch);
-                for (int k = 0; k < u.Length; k++) _residual[k] += a0 * _scratch[k];
-                DampingTimes(_increment, _scratch);
-                for (int k = 0; k < u.Length; k++) _residual[k] += (1 + alpha) * a1 * _scratch[k];
-            }
+            if (first) for (int k = 0; k < u.Length; k++) _residual[k] += (1 + alpha) * _coupling[k]; // K_fc Δū
             double norm = System.FreeNorm(_residual);
             norms.Add(norm);
             reference = Math.Max(reference, Math.Max(Math.Max(norm, Math.Sqrt(Model.Dot(_external, _external))),

@@ -66,7 +66,7 @@ internal static class FeKit
     /// <summary>The unit grid with its inner nodes moved about.</summary>
     public static Mesh Distorted(ElementType type, int n, double amount = 0.12) => Map(Grid(type, n), x =>
     {
-        double bubble = 1;
+        double bubble = type is ElementType.Tet4 or ElementType.Tet10 ? 0.4 : 1;
         foreach (double v in x) bubble *= Math.Min(1, 6 * v * (1 - v));
         return [.. x.Select((v, i) => v + amount * 3.0 / n * 0.8 * bubble * Math.Sin(7.3 * (i + 1) + 11 * x[0] + 5 * x[1] + (x.Length > 2 ? 9 * x[2] : 0)))];
     });
