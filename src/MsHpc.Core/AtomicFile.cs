@@ -8,7 +8,7 @@ public static class AtomicFile
 {
     /// <summary>Writes <paramref name="path"/> by <paramref name="content"/>; when that throws, the old file stays as it was.</summary>
     /// <param name="path">File to write or replace.</param>
-    /// <param name="content">Writes the bytes; the stream is buffered, it is closed afterwards.</param>
+    /// <param name="content">Writes the bytes; the stream is buffered and can be read and positioned; it is closed afterwards.</param>
     /// <exception cref="InputException">The folder does not exist, or the file cannot be written there.</exception>
     public static void Write(string path, Action<Stream> content)
     {
@@ -17,7 +17,7 @@ public static class AtomicFile
             $".{Path.GetFileName(full)}.{Environment.ProcessId}.{Interlocked.Increment(ref s_serial)}.tmp");
         try
         {
-            using (var stream = new FileStream(temporary, FileMode.Create, FileAccess.Write, FileShare.None, 1 << 16))
+            using (var stream = new FileStream(temporary, FileMode.Create, FileAccess.ReadWrite, FileShare.None, 1 << 16))
             {
                 content(stream);
                 stream.Flush(flushToDisk: true);

@@ -20,7 +20,7 @@ internal abstract class DynamicsEngine(Job job, Comm comm, ThreadTeam team) : Me
 
     public override double EndTime => Job.Run.EndTime;
 
-    protected static double[] Columns(EnergyBalance e) => [e.Kinetic, e.Internal, e.External, e.Damping, e.Total];
+    protected static double[] Energies(EnergyBalance e) => [e.Kinetic, e.Internal, e.External, e.Damping, e.Total];
 
     /// <summary>Writes the initial velocity into a local nodal field.</summary>
     protected void Start(double[] velocity)
@@ -66,7 +66,7 @@ internal sealed class ImplicitEngine : DynamicsEngine
         Step++;
         Time = _solver.Time;
         return new StepRecord(Step, Time, report.Iterations, report.Cuts, [.. report.Norms.Select(n => report.Reference > 0 ? n / report.Reference : n)],
-            [.. BoundaryValues(), .. Columns(_solver.Energy)], HillMandel(), 0, Shared?.Imbalance ?? 1, report.WallTime);
+            [.. BoundaryValues(), .. Energies(_solver.Energy)], HillMandel(), 0, Shared?.Imbalance ?? 1, report.WallTime);
     }
 
     public override IEnumerable<(string Name, Memory<double> Data)> StateArrays => _solver.StateFields;
@@ -119,7 +119,7 @@ internal sealed class ExplicitEngine : DynamicsEngine
             // Asking needs all ranks, so not at every step. The restart finishes the interval.
             if (Step % 64 == 0 && Step < until && stop()) return null;
         }
-        return new StepRecord(Step, Time, 0, 0, [], [.. BoundaryValues(), .. Columns(_solver.Energy)], HillMandel(), 0, Shared?.Imbalance ?? 1, Stopwatch.GetElapsedTime(start).TotalSeconds);
+        return new StepRecord(Step, Time, 0, 0, [], [.. BoundaryValues(), .. Energies(_solver.Energy)], HillMandel(), 0, Shared?.Imbalance ?? 1, Stopwatch.GetElapsedTime(start).TotalSeconds);
     }
 
     public override IEnumerable<(string Name, Memory<double> Data)> StateArrays => _solver.StateFields;

@@ -1,8 +1,5 @@
 using System.Security.Cryptography;
 using System.Text;
-using System.Text.Json;
-using System.Text.Json.Nodes;
-using MsHpc.Continuum;
 using MsHpc.Core;
 
 namespace MsHpc.Multiscale.Jobs;
@@ -43,9 +40,7 @@ public static class JobFile
     }
 
     /// <summary>JSON Schema (draft 2020-12) of the job language, for editors.</summary>
-    public static string JsonSchema() => JobLanguage.Schema().ToJsonString(s_indented);
-
-    private static readonly JsonSerializerOptions s_indented = new() { WriteIndented = true, Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+    public static string JsonSchema() => JsonText.Indented(JobLanguage.Schema());
 
     private static Job Finish(JobLanguage.Draft draft, string path, string directory, Node root) => new(path, directory, draft.Name, draft.Type,
         draft.Units, draft.Seed, draft.Model, [.. draft.Conditions.Select(c => c.Resolve(draft.Run.EndTime))],
@@ -121,5 +116,17 @@ public static class JobFile
                     return;
             }
         }
+    }
+}
+
+/// <summary>JSON for people: indented, with every letter as it is.</summary>
+internal static class JsonText
+{
+    public static string Indented(System.Text.Json.Nodes.JsonNode node)
+    {
+        var buffer = new System.Buffers.ArrayBufferWriter<byte>();
+        using (var writer = new System.Text.Json.Utf8JsonWriter(buffer, new System.Text.Json.JsonWriterOptions { Indented = true, Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping }))
+            node.WriteTo(writer);
+        return Encoding.UTF8.GetString(buffer.WrittenSpan);
     }
 }

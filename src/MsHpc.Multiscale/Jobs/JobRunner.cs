@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Text;
-using System.Text.Json;
 using System.Text.Json.Nodes;
 using MsHpc.Continuum.IO;
 using MsHpc.Core;
@@ -277,10 +276,8 @@ internal sealed class ResultWriter : IDisposable
         };
         foreach (var table in _engine.Tables)
             json[table.Name] = new JsonArray([.. table.Rows.Select(r => (JsonNode)new JsonArray([.. r.Select(v => (JsonNode)JsonValue.Create(v)!)]))]);
-        AtomicFile.WriteText(At("summary.json"), json.ToJsonString(s_indented) + "\n");
+        AtomicFile.WriteText(At("summary.json"), JsonText.Indented(json) + "\n");
     }
-
-    private static readonly JsonSerializerOptions s_indented = new() { WriteIndented = true, Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     private string Page(RunEnd end, string? problem)
     {
