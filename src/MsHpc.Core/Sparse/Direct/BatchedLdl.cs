@@ -22,7 +22,6 @@ public sealed unsafe partial class BatchedLdl
     private readonly int[] _first;
     private readonly int[] _permutation;
     private readonly AlignedBuffer _storage, _own, _tile, _pivot, _inverse, _scale, _work;
-    private readonly double _tiny;
 
     /// <summary>Allocates the factor: about 64·<see cref="SymbolicLdl.FactorNonzeros"/> bytes.</summary>
     /// <exception cref="NumericalException">The factor does not fit one array.</exception>
@@ -39,7 +38,6 @@ public sealed unsafe partial class BatchedLdl
         _inverse = new AlignedBuffer(8L * schedule.Columns);
         _scale = new AlignedBuffer(8L * schedule.Columns);
         _work = new AlignedBuffer(8L * 4 * (schedule.Columns + 1));
-        _tiny = SymbolicLdl.PivotTolerance(schedule.Columns);
     }
 
     /// <summary>The analysis this factorisation follows.</summary>
@@ -75,8 +73,10 @@ public sealed unsafe partial class BatchedLdl
     /// <param name="active">Bit l set: lane l holds a matrix. Other lanes may hold anything; their solutions are zero (NaN if they held NaN).</param>
     /// <param name="requirePositive">Whether a negative pivot is a failure.</param>
     /// <returns>
-    /// Bits of the active lanes that failed: some pivot d_i is not a number, or |d_i| ≤ τ |a_ii| with τ = 32 ε √n (for a_ii = 0: τ times
-    /// the lane's largest diagonal entry), or d_i ≤ 0 where positive pivots are required. Solutions of failed lanes are meaningless.
+    /// Bits of the active lanes that failed: some pivot d_i is not a number, d_i ≤ 0 where positive pivots are required, or d_i is no larger
+    /// than rounding: |d_i| ≤ 8 ε |a_ii|, or |d_i| ≤ 8 ε Σ_k |a_kk| v_k² with v = L⁻ᵀ e_i, the uncertainty of d_i = vᵀ A v (checked, at
+    /// the price of a solve, for pivots that look suspicious). For a_ii = 0 the lane's largest diagonal entry stands in. Solutions of
+    /// failed lanes are meaningless.
     /// </returns>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public byte Factor(byte active, bool requirePositive)
@@ -95,9 +95,7 @@ public sealed unsafe partial class BatchedLdl
                 largest = Vector512.Max(largest, a);
             }
         }
-        var tiny = Lane.Of(_tiny);
-        for (int j = 0; j < columns; j++)
-            scale[j] = tiny * Lane.Select(Vector512.Equals(scale[j], Lanes.Zero), largest, scale[j]);
+        for (int j = 0; j < columns; j++) scale[j] = Lane.Select(Vector512.Equals(scale[j], Lanes.Zero), largest, scale[j]);
 
         var state = new PivotState { Active = Lane.Mask(active), Positive = requirePositive ? Lanes.Zero : Lane.Of(double.NegativeInfinity) };
         fixed (int* rel = schedule.Rel, columnOffset = schedule.ColumnOffset)
@@ -152,7 +150,38 @@ public sealed unsafe partial class BatchedLdl
                 }
             }
         }
+        // Pivots that are small beside their own row and beside the whole matrix.
+        var global = Lane.Of(SymbolicLdl.SuspiciousGlobally(columns)) * largest;
+        var local = Lane.Of(SymbolicLdl.SuspiciousPivot);
+        var open = Vector512.AndNot(state.Active, state.Failed);
+        int checks = 0;
+        for (int j = 0; j < columns && checks < 32; j++)
+        {
+            var size = Vector512.Abs(pivots[j]);
+            if (Vector512.GreaterThanAll(Lane.Select(open, size, Lanes.One), Lane.Select(open, Vector512.Min(global, local * scale[j]), Lanes.Zero))) continue;
+            checks++;
+            state.Failed |= open & Vector512.LessThanOrEqual(size, Noise(j));
+            open = Vector512.AndNot(state.Active, state.Failed);
+        }
         return Lane.Bits(state.Failed);
+    }
+
+    /// <summary>Rounding noise of pivot j in each lane, see <see cref="SymbolicLdl.PivotNoise"/>.</summary>
+    private Lanes Noise(int j)
+    {
+        var schedule = _schedule;
+        Lanes* y = _work.Lanes, scale = _scale.Lanes;
+        new Span<Lanes>(y, schedule.Columns + 1).Clear();
+        y[j] = _pivot.Lanes[j];
+        fixed (int* rows = schedule.RowPad)
+        {
+            for (int s = Symbolic.SupernodeOf[j]; s >= 0; s--)
+                Backward1(_storage.Lanes + schedule.Panel[s], schedule.Width[s], schedule.OwnGroups[s], schedule.BelowGroups[s],
+                    y, y + _first[s], rows + schedule.PadStart[s], _inverse.Lanes + _first[s]);
+        }
+        var sum = Lanes.Zero;
+        for (int k = 0; k <= j; k++) sum = Lane.Fma(scale[k] * y[k], y[k], sum);
+        return Lane.Of(SymbolicLdl.PivotNoise) * sum;
     }
 
     private struct PivotState
@@ -200,7 +229,7 @@ public sealed unsafe partial class BatchedLdl
         for (int c = 0; c < count; c++)
         {
             var pivot = block[5 * c];
-            var good = Vector512.GreaterThan(Vector512.Abs(pivot), scale[c]) & Vector512.GreaterThan(pivot, state.Positive) & state.Active;
+            var good = Vector512.GreaterThan(Vector512.Abs(pivot), Lane.Of(SymbolicLdl.LostPivot) * scale[c]) & Vector512.GreaterThan(pivot, state.Positive) & state.Active;
             state.Failed |= Vector512.AndNot(state.Active, good);
             var reciprocal = (Lanes.One / Lane.Select(good, pivot, Lanes.One)) & good;
             d[c] = pivot & good;
