@@ -519,4 +519,37 @@ internal sealed class MaterialPhysicsTests
         Assert.That(MixedControl.Solve(d.Material, given, values, d.Strain.AsSpan(0, 48), d.Old.AsSpan(0, 48), d.New.AsSpan(0, 48),
             d.Stress.AsSpan(0, 48), d.Tangent.AsSpan(0, 288), 0, 0, out _, without5), Is.True);
     }
+
+    /// <summary>
+    /// Twin of the logarithmic laws without any derivative: for an isotropic law and no plastic history, P Fᵀ = σ(½ ln F Fᵀ), the readable
+    /// small-strain reference at the left logarithmic strain.
+    /// </summary>
+    [TestCase("hencky", StrainSpace.PlaneFinite)]
+    [TestCase("hencky", StrainSpace.SolidFinite)]
+    [TestCase("j2_plasticity", StrainSpace.PlaneFinite)]
+    [TestCase("j2_plasticity", StrainSpace.SolidFinite)]
+    public void Logarithmic_laws_equal_the_readable_reference(string name, StrainSpace space)
+    {
+        bool plastic = name != "hencky";
+        var p = plastic ? Elastic.With("sigma_y", 0.4).With("H", 3).With("H_kinematic", 8).With("sigma_inf", 0.7).With("delta", 60) : Elastic;
+        var places = Places(space);
+        for (int step = 0; step < Steps; step++)
+        {
+            var d = new MaterialDriver(MaterialCatalog.Create(name, p, space));
+            for (int l = 0; l < 8; l++) d.SetStrain(l, Path(space, l, step));
+            Assert.That(d.Evaluate(), Is.True);
+            for (int l = 0; l < 8; l++)
+            {
+                var f = Tensor(space, Path(space, l, step));
+                var left = ReferenceHencky.Strain(ReferenceLaw.Fill((i, j) => f[j, i]));
+                ReferenceLaw law = plastic ? new ReferenceJ2(E, Nu, 0.4, 3, 8, 0.7 - 0.4, 60)
+                    : new ReferenceLinear(ReferenceLaw.Isotropic(E / (3 * (1 - 2 * Nu)), Mu));
+                var kirchhoff = law.Step(left, 0).Stress;
+                var inverse = ReferenceLaw.Inverse(f);
+                var expected = Multiply(kirchhoff, ReferenceLaw.Fill((i, j) => inverse[j, i]));
+                for (int k = 0; k < d.N; k++)
+                    Assert.That(d.StressOf(l)[k], Is.EqualTo(expected[places[k].I, places[k].J]).Within(3e-13 * E), $"step {step} lane {l} component {k}");
+            }
+        }
+    }
 }
