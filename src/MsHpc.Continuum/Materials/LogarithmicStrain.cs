@@ -49,6 +49,9 @@ public struct LogarithmicStrain<TLaw, TSolid>(TLaw inner) : ILaw<LogarithmicStra
     public readonly int StateSize => _inner.StateSize;
 
     /// <inheritdoc/>
+    public static bool HasSymmetricTangent => TLaw.HasSymmetricTangent;
+
+    /// <inheritdoc/>
     public static string? Extra => TLaw.Extra;
 
     /// <inheritdoc/>
