@@ -312,8 +312,10 @@ int32_t msh_solver_create(const msh_comm *comm, const char *prefix, int64_t rows
     PetscPushErrorHandler(collect, NULL);
     PetscErrorCode code = create(s, prefix, block);
     PetscPopErrorHandler();
-    if (code) {
+    if (code) { /* keep the text of the first failure */
+        PetscPushErrorHandler(ignore, NULL);
         destroy(s);
+        PetscPopErrorHandler();
         return MSH_ERR_PETSC;
     }
     *solver = s;
@@ -331,7 +333,16 @@ int32_t msh_solver_destroy(msh_solver *solver)
 
 static PetscErrorCode pattern(msh_solver *s, PetscInt *rows, PetscInt *columns)
 {
+    PetscBool parallel;
     PetscCall(MatSetPreallocationCOO(s->matrix, (PetscCount)s->entries, rows, columns));
+    PetscCall(PetscObjectTypeCompare((PetscObject)s->matrix, MATMPIAIJ, &parallel));
+    if (parallel) { /* the COO preallocation forgets the block size of the local part; pbjacobi would then read beyond its array */
+        Mat diagonal;
+        PetscInt block;
+        PetscCall(MatGetBlockSize(s->matrix, &block));
+        PetscCall(MatMPIAIJGetSeqAIJ(s->matrix, &diagonal, NULL, NULL));
+        PetscCall(MatSetBlockSize(diagonal, block));
+    }
     PetscCall(MatCreateVecs(s->matrix, &s->x, &s->b));
     PetscCall(VecDuplicate(s->b, &s->r));
     PetscCall(VecDuplicate(s->b, &s->dx));
@@ -628,6 +639,7 @@ static PetscErrorCode factorize(msh_solver *s)
         char full[MAX_NAME], percent[16];
         snprintf(full, sizeof full, "-%smat_mumps_icntl_14", s->prefix);
         snprintf(percent, sizeof percent, "%d", 200 << (2 * attempt));
+        PetscCall(set_option(s, "mat_mumps_icntl_14", percent)); /* so that it is cleared at the end */
         PetscCall(PetscOptionsSetValue(NULL, full, percent));
         PetscCall(forget_factor(s, pc));
     }

@@ -45,7 +45,7 @@ public sealed class BoundaryConditions
 {
     internal sealed record Prescribed(NodeTarget On, int Component, VectorField? Profile, LoadCurve Curve);
 
-    internal sealed record Surface(string Boundary, VectorField? Field, bool Follower, LoadCurve Curve);
+    internal sealed record Surface(string Boundary, VectorField? Field, double[]? Vector, bool Follower, LoadCurve Curve);
 
     internal sealed record Nodal(NodeTarget On, double[] Vector, LoadCurve Curve);
 
@@ -82,12 +82,16 @@ public sealed class BoundaryConditions
     }
 
     /// <summary>A traction (force per reference area) on a named boundary.</summary>
-    public BoundaryConditions Traction(string boundary, double[] traction, LoadCurve factor) => Traction(boundary, Uniform(traction), factor);
+    public BoundaryConditions Traction(string boundary, double[] traction, LoadCurve factor)
+    {
+        Surfaces.Add(new Surface(boundary, (_, value) => traction.CopyTo(value), traction, false, factor));
+        return this;
+    }
 
     /// <summary>A traction that varies over the boundary.</summary>
     public BoundaryConditions Traction(string boundary, VectorField traction, LoadCurve factor)
     {
-        Surfaces.Add(new Surface(boundary, traction, false, factor));
+        Surfaces.Add(new Surface(boundary, traction, null, false, factor));
         return this;
     }
 
@@ -95,7 +99,7 @@ public sealed class BoundaryConditions
     /// one (its stiffness, without symmetry, then enters the tangent).</summary>
     public BoundaryConditions Pressure(string boundary, LoadCurve pressure, bool follower = false)
     {
-        Surfaces.Add(new Surface(boundary, null, follower, pressure));
+        Surfaces.Add(new Surface(boundary, null, null, follower, pressure));
         return this;
     }
 
@@ -131,10 +135,4 @@ public sealed class BoundaryConditions
     /// <exception cref="InputException">Unknown boundaries or regions, components out of range, a component prescribed twice in different
     /// ways, loads on boundaries that have no faces; all faults at once.</exception>
     public FeLoads Compile(FeModel model) => new(model, this);
-
-    internal static VectorField Uniform(double[] vector) => (_, value) =>
-    {
-        if (vector.Length != value.Length) throw new InputException($"a load vector has {vector.Length} components, the model {value.Length}");
-        vector.CopyTo(value);
-    };
 }

@@ -34,13 +34,18 @@ public sealed class FeLoads
                 list = FindFaces(s.Boundary, Fault, s.Field is null);
                 faces.Add(s.Boundary, list);
             }
+            if (s.Vector is { } v && v.Length != dim)
+            {
+                Fault($"a traction on '{s.Boundary}' has {v.Length} components, the model {dim}");
+                continue;
+            }
             if (s.Follower)
             {
                 HasFollowers = true;
                 foreach (var face in list) if (IsMine(face.Cell)) _followers.Add((face, s.Curve));
                 continue;
             }
-            if (faults.Count == 0) AddTerm(s.Curve, field => { foreach (var face in list) if (IsMine(face.Cell)) AddFace(face, s.Field, field); }, Fault);
+            AddTerm(s.Curve, field => { foreach (var face in list) if (IsMine(face.Cell)) AddFace(face, s.Field, field); });
         }
 
         foreach (var f in conditions.Forces)
@@ -52,7 +57,7 @@ public sealed class FeLoads
                 foreach (int node in nodes)
                     if (model.LocalNode(node) is int local && local >= 0 && local < model.OwnedNodes)
                         for (int i = 0; i < dim; i++) field[local * dim + i] += f.Vector[i];
-            }, Fault);
+            });
         }
 
         string[] regions = [.. mesh.Cells.Select(c => c.Region).Distinct()];
@@ -63,7 +68,19 @@ public sealed class FeLoads
                 Fault($"a body force names region '{b.Region}'; the mesh has: {string.Join(", ", regions.Select(r => $"'{r}'"))}");
                 continue;
             }
-            AddTerm(b.Curve, field => AddBody(b, field), Fault);
+            if (b.Vector is { } v && v.Length != dim)
+            {
+                Fault($"a body force has {v.Length} components, the model {dim}");
+                continue;
+            }
+            var massless = model.Groups.Where(g => b.TimesDensity && (b.Region is null || g.Region == b.Region) && !(g.Points.Law.Density > 0));
+            string[] names = [.. massless.Select(g => $"'{g.Region}'").Distinct()];
+            if (names.Length > 0)
+            {
+                Fault($"gravity needs a density in region {string.Join(", ", names)}");
+                continue;
+            }
+            AddTerm(b.Curve, field => AddBody(b, field));
         }
         if (faults.Count > 0) throw new InputException(faults);
         _curves = [.. _prescribed.Select(p => p.Curve).Concat(_terms.Select(t => t.Curve)).Concat(conditions.Surfaces.Select(s => s.Curve)).Distinct()];
@@ -208,19 +225,12 @@ public sealed class FeLoads
         return [best];
     }
 
-    private void AddTerm(LoadCurve curve, Action<double[]> add, Action<string> fault)
+    private void AddTerm(LoadCurve curve, Action<double[]> add)
     {
-        int at = _terms.FindIndex(t => t.Curve.Equals(curve));
         var field = new double[_model.Unknowns];
-        try
-        {
-            add(field);
-        }
-        catch (InputException wrong)
-        {
-            fault(wrong.Message);
-        }
+        add(field);
         _model.SumToOwners(field);
+        int at = _terms.FindIndex(t => t.Curve.Equals(curve));
         if (at < 0) _terms.Add((curve, field));
         else for (int k = 0; k < field.Length; k++) _terms[at].Field[k] += field[k];
     }
@@ -410,12 +420,10 @@ public sealed class FeLoads
         int dim = _model.Dimension;
         Span<double> x = stackalloc double[3];
         Span<double> value = stackalloc double[3];
-        if (body.Vector is { } v && v.Length != dim) throw new InputException($"a body force has {v.Length} components, the model {dim}");
         foreach (var g in _model.Groups)
         {
             if (body.Region is not null && g.Region != body.Region) continue;
             double factor = body.TimesDensity ? g.Points.Law.Density : 1;
-            if (body.TimesDensity && !(factor > 0)) throw new InputException($"gravity needs a density in region '{g.Region}'");
             var r = ReferenceElement.Get(g.Type, QuadratureRule.Mass);
             for (int e = 0; e < g.Count; e++)
                 for (int q = 0; q < r.Points; q++)

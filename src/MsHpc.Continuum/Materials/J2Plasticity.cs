@@ -115,15 +115,14 @@ public readonly struct J2Plasticity<TSolid, TVoce> : ILaw<J2Plasticity<TSolid, T
             // frozen, so that its bits do not depend on its neighbours.
             multiplier = Lanes.Zero;
             var open = plastic & ~failed;
-            var tolerance = norm * Lane.Of(1e-9); // the update that follows squares it
+            var tolerance = norm * Lane.Of(_q > 0 ? 1e-6 : 1e-9); // the update that follows cubes it (Halley) or squares it
             var slope = Slope(decay, back);
             for (int k = 0; Lane.Bits(open) != 0; k++)
             {
                 if (k == MaxIterations) { failed |= open; break; }
-                var newton = excess / slope;
-                var bend = Lane.Of(RootTwoThirds / 3 * _delta * _delta) * decay * newton / slope; // ½ r r''/r'²
-                bend = Vector512.Min(Vector512.Max(bend, Lanes.Zero), Lane.Of(0.5));
-                multiplier = Lane.Select(open, multiplier + newton / (Lanes.One - bend), multiplier);
+                Lanes square = slope * slope, bend = Lane.Of(RootTwoThirds / 3 * _delta * _delta) * decay * excess; // r'² and ½ r r''
+                bend = Vector512.Min(Vector512.Max(bend, Lanes.Zero), Lane.Of(0.5) * square);
+                multiplier = Lane.Select(open, multiplier + excess * slope / (square - bend), multiplier);
                 open &= Vector512.GreaterThan(Vector512.Abs(excess), tolerance);
                 var a = Lane.Fma(c, multiplier, alpha);
                 decay = LaneMath.Exp(Lane.Of(-_delta) * a) * Lane.Of(_q);

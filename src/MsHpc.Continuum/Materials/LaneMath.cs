@@ -76,7 +76,8 @@ internal static class LaneMath
         p = Lane.Fma(p, z, Lane.Of(1.0 / 5));
         p = Lane.Fma(p, z, Lane.Of(1.0 / 3));
         p = Lane.Fma(p, z, Lanes.One) / sum;
-        return Lane.Select(Vector512.LessThan(z, Lane.Of(0.029)), p, Lane.Of(0.5) * Log(x / y) / gap);
+        var far = Vector512.GreaterThan(z, Lane.Of(0.029));
+        return Lane.Bits(far) == 0 ? p : Lane.Select(far, Lane.Of(0.5) * Log(x / y) / gap, p);
     }
 
     /// <summary>
@@ -95,7 +96,7 @@ internal static class LaneMath
             + (e3 * e3 - e2 * e2 * e2) * Lane.Of(0.125);
         var near = Lane.Of(-0.5) * inverse * inverse * series;
         var gap = z - x;
-        var apart = (FirstDifference(y, z) - FirstDifference(x, y)) / gap;
-        return Lane.Select(Vector512.LessThan(gap, Lane.Of(0.01) * m), near, apart);
+        var far = Vector512.GreaterThan(gap, Lane.Of(0.01) * m);
+        return Lane.Bits(far) == 0 ? near : Lane.Select(far, (FirstDifference(y, z) - FirstDifference(x, y)) / gap, near);
     }
 }

@@ -51,6 +51,9 @@ public interface ILaw<TLaw> where TLaw : struct, ILaw<TLaw>
     void OutOfPlane(ref readonly Lanes strain, ref readonly Lanes newState, out Lanes zz, out Lanes yz, out Lanes xz)
         => zz = yz = xz = Lanes.Zero;
 
+    /// <summary>Whether the tangent is symmetric for every state.</summary>
+    static virtual bool HasSymmetricTangent => true;
+
     /// <summary>Name of the one result beyond stresses, or null.</summary>
     static virtual string? Extra => null;
 
@@ -95,7 +98,7 @@ public sealed class LawMaterial<TLaw>(TLaw law, string description, double densi
     public double Density { get; } = density;
 
     /// <inheritdoc/>
-    public bool HasSymmetricTangent => true;
+    public bool HasSymmetricTangent => TLaw.HasSymmetricTangent;
 
     /// <inheritdoc/>
     public IReadOnlyList<string> OutputNames => s_outputs;

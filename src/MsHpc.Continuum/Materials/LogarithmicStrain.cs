@@ -39,7 +39,7 @@ internal struct LaneMatrix69
 public struct LogarithmicStrain<TLaw, TSolid>(TLaw inner) : ILaw<LogarithmicStrain<TLaw, TSolid>>
     where TLaw : struct, ILaw<TLaw> where TSolid : struct, IFlag
 {
-    private const int Sweeps = 6;
+    private const int MaxSweeps = 8;
     private TLaw _inner = inner;
 
     /// <inheritdoc/>
@@ -47,6 +47,9 @@ public struct LogarithmicStrain<TLaw, TSolid>(TLaw inner) : ILaw<LogarithmicStra
 
     /// <inheritdoc/>
     public readonly int StateSize => _inner.StateSize;
+
+    /// <inheritdoc/>
+    public static bool HasSymmetricTangent => TLaw.HasSymmetricTangent;
 
     /// <inheritdoc/>
     public static string? Extra => TLaw.Extra;
@@ -114,17 +117,16 @@ public struct LogarithmicStrain<TLaw, TSolid>(TLaw inner) : ILaw<LogarithmicStra
         for (int r = 0; r < v; r++)
         {
             int a = first[r], b = second[r];
-            var sum = Lanes.Zero;
             for (int s = 0; s < v; s++)
             {
                 int i = first[s], j = second[s];
                 var m = Ref(ref axes, i * d + a) * Ref(ref axes, j * d + b);
                 if (i != j) m = Lane.Fma(Ref(ref axes, j * d + a), Ref(ref axes, i * d + b), m);
                 Ref(ref bond, r * v + s) = m;
-                sum = Lane.Fma(m, Ref(ref t, s), sum);
             }
-            Ref(ref turned, r) = sum;
-            Ref(ref difference, r) = LaneMath.FirstDifference(Ref(ref values, a * (d + 1)), Ref(ref values, b * (d + 1)));
+            Ref(ref turned, r) = Dot(ref Ref(ref bond, r * v), 1, ref t, 1);
+            Ref(ref difference, r) = a == b ? Lane.Of(0.5) / Ref(ref values, a * (d + 1))
+                : LaneMath.FirstDifference(Ref(ref values, a * (d + 1)), Ref(ref values, b * (d + 1)));
         }
         Unsafe.SkipInit(out LaneTensor halfBuffer);
         ref Lanes half = ref Unsafe.As<LaneTensor, Lanes>(ref halfBuffer); // (S N)_aJ = Σ_b S_ab N_b,J
@@ -167,17 +169,11 @@ public struct LogarithmicStrain<TLaw, TSolid>(TLaw inner) : ILaw<LogarithmicStra
         ref Lanes stretch = ref Unsafe.As<LaneMatrix69, Lanes>(ref stretchBuffer); // ∂C_r/∂F_iJ
         ref Lanes applied = ref Unsafe.As<LaneMatrix69, Lanes>(ref appliedBuffer); // Q times that
         for (int r = 0; r < v; r++)
-            for (int s = 0; s < v; s++)
-            {
-                var sum = Lanes.Zero;
-                for (int k = 0; k < v; k++) sum = Lane.Fma(Ref(ref bond, r * v + k), Ref(ref law, k * v + s), sum);
-                Ref(ref work, r * v + s) = sum;
-            }
+            for (int s = 0; s < v; s++) Ref(ref work, r * v + s) = Dot(ref Ref(ref bond, r * v), 1, ref Ref(ref law, s), v);
         for (int r = 0; r < v; r++)
             for (int s = 0; s < v; s++)
             {
-                var sum = Lanes.Zero;
-                for (int k = 0; k < v; k++) sum = Lane.Fma(Ref(ref work, r * v + k), Ref(ref bond, s * v + k), sum);
+                var sum = Dot(ref Ref(ref work, r * v), 1, ref Ref(ref bond, s * v), 1);
                 double factor = (r < d ? 1 : 2) * (s < d ? 1 : 2);
                 Ref(ref q, r * v + s) = sum * (Ref(ref difference, r) * Ref(ref difference, s) * Lane.Of(factor));
             }
@@ -185,7 +181,8 @@ public struct LogarithmicStrain<TLaw, TSolid>(TLaw inner) : ILaw<LogarithmicStra
             for (int b = a; b < d; b++)
                 for (int c = b; c < d; c++)
                 {
-                    var g = LaneMath.SecondDifference(Ref(ref values, a * (d + 1)), Ref(ref values, b * (d + 1)), Ref(ref values, c * (d + 1)));
+                    var g = a == c ? -(Ref(ref difference, a) * Ref(ref difference, a))
+                        : LaneMath.SecondDifference(Ref(ref values, a * (d + 1)), Ref(ref values, b * (d + 1)), Ref(ref values, c * (d + 1)));
                     // every different order of (a, b, c) has the same g
                     AddGeometric(ref q, pair, ref turned, g, a, b, c);
                     if (b != c) AddGeometric(ref q, pair, ref turned, g, a, c, b);
@@ -203,19 +200,10 @@ public struct LogarithmicStrain<TLaw, TSolid>(TLaw inner) : ILaw<LogarithmicStra
                         Ref(ref pushed, b * d + i) * Ref(ref axes, j * d + a));
         }
         for (int r = 0; r < v; r++)
-            for (int p = 0; p < n; p++)
-            {
-                var sum = Lanes.Zero;
-                for (int s = 0; s < v; s++) sum = Lane.Fma(Ref(ref q, r * v + s), Ref(ref stretch, s * n + p), sum);
-                Ref(ref applied, r * n + p) = sum;
-            }
+            for (int p = 0; p < n; p++) Ref(ref applied, r * n + p) = Dot(ref Ref(ref q, r * v), 1, ref Ref(ref stretch, p), n);
         for (int p = 0; p < n; p++)
-            for (int o = 0; o < n; o++)
-            {
-                var sum = Lanes.Zero;
-                for (int r = 0; r < v; r++) sum = Lane.Fma(Ref(ref stretch, r * n + p), Ref(ref applied, r * n + o), sum);
-                Ref(ref tangent, p * n + o) = sum;
-            }
+            for (int o = p; o < n; o++)
+                Ref(ref tangent, p * n + o) = Ref(ref tangent, o * n + p) = Dot(ref Ref(ref stretch, p), n, ref Ref(ref applied, o), n);
         for (int j = 0; j < d; j++)
             for (int l = 0; l < d; l++)
             {
@@ -223,6 +211,15 @@ public struct LogarithmicStrain<TLaw, TSolid>(TLaw inner) : ILaw<LogarithmicStra
                 for (int a = 0; a < d; a++) s = Lane.Fma(Ref(ref axes, j * d + a), Ref(ref half, a * d + l), s);
                 for (int i = 0; i < d; i++) Ref(ref tangent, (i * d + j) * n + i * d + l) += s;
             }
+    }
+
+    /// <summary>Sum over the Voigt components of a product, the vectors taken with a stride.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Lanes Dot(ref Lanes x, int xStride, ref Lanes y, int yStride)
+    {
+        var sum = Lane.Fma(x, y, Lane.Fma(Ref(ref x, xStride), Ref(ref y, yStride), Ref(ref x, 2 * xStride) * Ref(ref y, 2 * yStride)));
+        return !TSolid.Value ? sum : sum + Lane.Fma(Ref(ref x, 3 * xStride), Ref(ref y, 3 * yStride),
+            Lane.Fma(Ref(ref x, 4 * xStride), Ref(ref y, 4 * yStride), Ref(ref x, 5 * xStride) * Ref(ref y, 5 * yStride)));
     }
 
     /// <summary>Adds T_ab g to Q at (ac, bc) and at (bc, ac).</summary>
@@ -235,7 +232,10 @@ public struct LogarithmicStrain<TLaw, TSolid>(TLaw inner) : ILaw<LogarithmicStra
         Ref(ref q, s * v + r) += term;
     }
 
-    /// <summary>Eigenvalues (on the diagonal of <paramref name="values"/>) and axes (columns) of FᵀF by Jacobi rotations, a fixed number of them.</summary>
+    /// <summary>
+    /// Eigenvalues (on the diagonal of <paramref name="values"/>) and axes (columns) of FᵀF by cyclic Jacobi rotations. An entry below 1e-17 of its
+    /// diagonal counts as zero and its rotation is then exactly the identity, so the sweeps that another lane needs change nothing.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Eigen(ref Lanes f, ref Lanes axes, ref Lanes values)
     {
@@ -248,13 +248,17 @@ public struct LogarithmicStrain<TLaw, TSolid>(TLaw inner) : ILaw<LogarithmicStra
                 Ref(ref values, i * d + j) = sum;
                 Ref(ref axes, i * d + j) = i == j ? Lanes.One : Lanes.Zero;
             }
-        for (int sweep = 0; sweep < (TSolid.Value ? Sweeps : 1); sweep++)
+        for (int sweep = 0; sweep < (TSolid.Value ? MaxSweeps : 1); sweep++)
+        {
+            var turning = Lanes.Zero;
             for (int p = 0; p < d - 1; p++)
                 for (int q = p + 1; q < d; q++)
                 {
                     Lanes off = Ref(ref values, p * d + q), gap = Ref(ref values, q * d + q) - Ref(ref values, p * d + p), twice = off + off;
+                    var significant = Vector512.GreaterThan(Vector512.Abs(off), Lane.Of(1e-17) * (Ref(ref values, q * d + q) + Ref(ref values, p * d + p)));
+                    turning |= significant;
                     var root = Vector512.Sqrt(Lane.Fma(gap, gap, twice * twice)) + Vector512.Abs(gap);
-                    var tan = Lane.Select(Vector512.GreaterThan(root, Lanes.Zero), Vector512.CopySign(Lanes.One, gap) * twice / root, Lanes.Zero);
+                    var tan = Lane.Select(significant, Vector512.CopySign(Lanes.One, gap) * twice / root, Lanes.Zero);
                     var cos = Lanes.One / Vector512.Sqrt(Lane.Fma(tan, tan, Lanes.One));
                     var sin = tan * cos;
                     Ref(ref values, p * d + p) = Lane.Fnma(tan, off, Ref(ref values, p * d + p));
@@ -272,6 +276,8 @@ public struct LogarithmicStrain<TLaw, TSolid>(TLaw inner) : ILaw<LogarithmicStra
                         Ref(ref values, k * d + q) = Ref(ref values, q * d + k) = Lane.Fma(sin, x, cos * y);
                     }
                 }
+            if (Lane.Bits(turning) == 0) break;
+        }
     }
 
     /// <inheritdoc/>

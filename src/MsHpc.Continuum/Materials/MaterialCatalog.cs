@@ -30,7 +30,8 @@ public static class MaterialCatalog
     private static readonly MaterialParameter s_young = Needed("E", "stress", "Young's modulus.");
     private static readonly MaterialParameter s_poisson = Needed("nu", "1", "Poisson's ratio, between -1 and 0.5.");
     private static readonly MaterialParameter s_orientation = new("orientation", "angle", false, "crystal axes along x, y, z", 3, 9,
-        "Crystal orientation: three Bunge angles phi1, Phi, phi2 in degrees, or nine numbers of the rotation matrix, row by row, whose columns are the crystal axes.");
+        "Crystal orientation: three Bunge angles phi1, Phi, phi2 in degrees, or nine numbers of the rotation matrix, row by row, " +
+        "whose columns are the crystal axes.");
 
     /// <summary>Every law, in the order of the documentation.</summary>
     public static IReadOnlyList<MaterialEntry> Entries { get; } =
@@ -40,7 +41,8 @@ public static class MaterialCatalog
             [Needed("C11", "stress", "Stiffness C11."), Needed("C12", "stress", "Stiffness C12."), Needed("C44", "stress", "Stiffness C44."),
              s_orientation, s_density], true, false),
         new("anisotropic", "Linear elasticity with a general stiffness.", "Nye, Physical Properties of Crystals (1985), ch. VIII",
-            [new("C", "stress", true, null, 21, 36, "Stiffness in Voigt order xx, yy, zz, yz, xz, xy: 21 numbers (upper triangle, row by row) or 36."),
+            [new("C", "stress", true, null, 21, 36,
+                "Stiffness in Voigt order xx, yy, zz, yz, xz, xy: 21 numbers (upper triangle, row by row) or 36."),
              s_orientation, s_density], true, false),
         new("neo_hooke", "Compressible neo-Hooke solid, W = mu/2 (I1 - 3 - 2 ln J) + lambda/2 (ln J)^2.",
             "Simo, Pister, Comput. Methods Appl. Mech. Eng. 46, 201 (1984)", [s_young, s_poisson, s_density], false, true),
@@ -135,7 +137,8 @@ public static class MaterialCatalog
                 {
                     var (lambda, mu) = p.Lame();
                     p.Done();
-                    return solid ? p.Make<IsotropicElastic<Yes>, Yes>(new(lambda, mu), space) : p.Make<IsotropicElastic<No>, No>(new(lambda, mu), space);
+                    return solid ? p.Make<IsotropicElastic<Yes>, Yes>(new(lambda, mu), space)
+                        : p.Make<IsotropicElastic<No>, No>(new(lambda, mu), space);
                 }
             case "j2_plasticity": return Plastic(p, space);
             case "maxwell": return Viscoelastic(p, solid);
@@ -163,7 +166,8 @@ public static class MaterialCatalog
         if (kinematic < 0) p.Fault($"H_kinematic = {kinematic} must not be negative");
         double slope = Math.Min(h, h + (limit - yield) * delta) + kinematic;
         if (p.Sound && !(3 * mu + slope > 0))
-            p.Fault($"the yield stress falls with a slope of {slope}, steeper than -3 mu = {-3 * mu}: the return to the yield surface has no unique solution");
+            p.Fault($"the yield stress falls with a slope of {slope}, steeper than -3 mu = {-3 * mu}: " +
+                "the return to the yield surface has no unique solution");
         p.Done();
         double q = limit - yield;
         return (space.Dimension() == 3, q != 0 && delta != 0) switch
@@ -182,16 +186,19 @@ public static class MaterialCatalog
         if (p.Sound && g.Length != tau.Length) p.Fault($"g has {g.Length} numbers but tau {tau.Length}");
         if (p.Sound && k.Length != 0 && k.Length != g.Length) p.Fault($"k has {k.Length} numbers but g {g.Length}");
         if (Array.Exists(tau, t => !(t > 0))) p.Fault("every relaxation time tau must be positive");
-        if (Array.Exists(g, x => !(x >= 0)) || g.Sum() > 1 + 1e-12) p.Fault($"the numbers g must not be negative and sum to at most 1, not {g.Sum()}");
-        if (Array.Exists(k, x => !(x >= 0)) || k.Sum() > 1 + 1e-12) p.Fault($"the numbers k must not be negative and sum to at most 1, not {k.Sum()}");
+        foreach (var (key, part) in new[] { ("g", g), ("k", k) })
+            if (Array.Exists(part, x => !(x >= 0)) || part.Sum() > 1 + 1e-12)
+                p.Fault($"the numbers {key} must not be negative and sum to at most 1, not {part.Sum()}");
         p.Done();
         double kappa = lambda + 2 * mu / 3;
         return solid ? p.Make(new Maxwell<Yes>(kappa, mu, g, k, tau)) : p.Make(new Maxwell<No>(kappa, mu, g, k, tau));
     }
 
-    private static MaterialParameter Needed(string name, string dimension, string summary) => new(name, dimension, true, null, 1, 1, summary);
+    private static MaterialParameter Needed(string name, string dimension, string summary)
+        => new(name, dimension, true, null, 1, 1, summary);
 
-    private static MaterialParameter Optional(string name, string dimension, string value, string summary) => new(name, dimension, false, value, 1, 1, summary);
+    private static MaterialParameter Optional(string name, string dimension, string value, string summary)
+        => new(name, dimension, false, value, 1, 1, summary);
 
     /// <summary>The candidate with the smallest edit distance.</summary>
     private static string Nearest(string word, IEnumerable<string> candidates) => candidates.MinBy(c => Distance(word, c)) ?? "";
@@ -230,7 +237,10 @@ public static class MaterialCatalog
                 var known = entry.Parameters.FirstOrDefault(q => q.Name == key);
                 if (known is null) Fault($"no parameter '{key}'; did you mean '{Nearest(key, entry.Parameters.Select(q => q.Name))}'?");
                 else if (values.Length < known.MinCount || values.Length > known.MaxCount)
-                    Fault($"{key} takes {(known.MinCount == known.MaxCount ? $"{known.MinCount}" : $"{known.MinCount} to {known.MaxCount}")} numbers, not {values.Length}");
+                {
+                    string range = known.MinCount == known.MaxCount ? $"{known.MinCount}" : $"{known.MinCount} to {known.MaxCount}";
+                    Fault($"{key} takes {range} numbers, not {values.Length}");
+                }
                 else if (!Array.TrueForAll(values, double.IsFinite)) Fault($"{key} is not a finite number");
             }
             foreach (var q in entry.Parameters)

@@ -85,6 +85,41 @@ public sealed class PetscSolverTests
         }
     }
 
+    /// <summary>Nothing eliminated, so unknowns come in whole nodes and the block size reaches PETSc.</summary>
+    [TestCase("ksp_type: cg, pc_type: gamg")]
+    [TestCase("ksp_type: cg, pc_type: hypre")]
+    [TestCase("ksp_type: cg, pc_type: pbjacobi")]
+    [TestCase("")]
+    public void BlocksOfWholeNodesAreSolved(string options)
+    {
+        if (options.Contains("hypre", StringComparison.Ordinal)) NativeTest.RequirePetsc("hypre");
+        foreach (int[] cells in (int[][])[Small2, Small3])
+        {
+            var block = new TestBlock(_comm, cells, Free, MatrixKind.SymmetricPositiveDefinite, shift: -0.1);
+            Assert.That(block.System.BlockSize, Is.EqualTo(cells.Length));
+            using var solver = new PetscSolver("blocks_", Options(options));
+            solver.Initialize(block.System);
+            var (report, x) = Solve(solver, block);
+            double error = Error(x, block.Exact());
+            Assert.That(report.Converged, Is.True, report.Reason);
+            Assert.That(error, Is.LessThan(1e-7), report.Reason);
+        }
+    }
+
+    /// <summary>All nodes of the first rank are held: it owns nothing, and still takes part.</summary>
+    [Test]
+    public void RanksWithoutUnknownsTakePart([Values("", "ksp_type: cg, pc_type: gamg", "ksp_type: gmres, pc_type: bjacobi")] string options)
+    {
+        var block = new TestBlock(_comm, [1, 4], Clamped, MatrixKind.SymmetricPositiveDefinite);
+        if (_comm.Size > 1 && _comm.IsRoot) Assert.That(block.Owned, Is.Zero);
+        using var solver = new PetscSolver("empty_", Options(options));
+        solver.Initialize(block.System);
+        var (report, x) = Solve(solver, block);
+        double error = Error(x, block.Exact());
+        Assert.That(report.Converged, Is.True, report.Reason);
+        Assert.That(error, Is.LessThan(1e-8), report.Reason);
+    }
+
     [Test]
     public void ReportedResidualIsTheTrueOne()
     {

@@ -143,6 +143,16 @@ internal sealed class GmshTests
         MeshAssert.Same(GmshReader.Read(file), mesh);
     }
 
+    [Test]
+    public void ASurfaceInTwoGroupsTakesTheFirstAndSaysSo()
+    {
+        var notes = new List<string>();
+        var mesh = GmshReader.Parse(Encoding.UTF8.GetBytes(Odd.Replace("1 0 0 0 1 1 0 1 9 0", "1 0 0 0 1 1 0 2 12 9 0")), "odd.msh", notes);
+        Assert.That(mesh.Cells[0].Region, Is.EqualTo("12"));
+        Assert.That(mesh.CellCount, Is.EqualTo(2));
+        Assert.That(notes, Has.Some.Contains("is in the groups '12', '9'"));
+    }
+
     [TestCase("4.1 0 8", "2.2 0 8", "odd.msh:2: ", "gmsh -format msh41")]
     [TestCase("4.1 0 8", "4 0 8", "odd.msh:2: ", "gmsh -format msh41")]
     [TestCase("4.1 0 8", "4.1 0 4", "odd.msh:2: ", "data size 4")]

@@ -475,4 +475,81 @@ internal sealed class MaterialPhysicsTests
             }
         Assert.That(LaneMath.SecondDifference(Lane.Of(0.9), Lane.Of(0.9), Lane.Of(0.9)).GetElement(0), Is.EqualTo(-0.25 / 0.81).Within(1e-16));
     }
+
+    /// <summary>Pressure given in every lane, a different one each: tr ε = −p/κ. Nothing allocated.</summary>
+    [Test]
+    public void Mixed_control_finds_the_strain_of_a_given_pressure()
+    {
+        var d = Solid("j2_plasticity", Elastic.With("sigma_y", 0.4).With("H", 3));
+        bool[] given = [true, true, true, true, true, true];
+        var values = new double[48];
+        for (int c = 0; c < 3; c++) for (int l = 0; l < 8; l++) values[c * 8 + l] = -(l + 1);
+        long allocated = 0;
+        for (int k = 0; k < 2; k++)
+        {
+            d.Strain.AsSpan(0, 48).Clear();
+            long before = GC.GetAllocatedBytesForCurrentThread();
+            bool ok = MixedControl.Solve(d.Material, given, values, d.Strain.AsSpan(0, 48), d.Old.AsSpan(0, 48), d.New.AsSpan(0, 48),
+                d.Stress.AsSpan(0, 48), d.Tangent.AsSpan(0, 288), 0, 0, out _);
+            allocated = GC.GetAllocatedBytesForCurrentThread() - before;
+            Assert.That(ok, Is.True);
+        }
+        Assert.That(allocated, Is.Zero);
+        double kappa = E / (3 * (1 - 2 * Nu));
+        for (int l = 0; l < 8; l++)
+            for (int c = 0; c < 3; c++) Assert.That(d.Strain[c * 8 + l], Is.EqualTo(-(l + 1) / (3 * kappa)).Within(1e-14));
+    }
+
+    /// <summary>A stress beyond the strength of a perfectly plastic solid cannot be carried: that lane fails, with harmless output.</summary>
+    [Test]
+    public void Mixed_control_says_which_lane_has_no_solution()
+    {
+        var d = Solid("j2_plasticity", Elastic.With("sigma_y", 0.4));
+        bool[] given = [true, true, true, true, true, true];
+        var values = new double[48];
+        for (int l = 0; l < 8; l++) values[40 + l] = l == 5 ? 0.5 : 0.2; // shear strength is 0.4/√3 = 0.231
+        bool ok = MixedControl.Solve(d.Material, given, values, d.Strain.AsSpan(0, 48), d.Old.AsSpan(0, 48), d.New.AsSpan(0, 48),
+            d.Stress.AsSpan(0, 48), d.Tangent.AsSpan(0, 288), 0, 0, out byte failed);
+        Assert.That(ok, Is.False);
+        Assert.That(failed, Is.EqualTo(1 << 5));
+        Assert.That(d.StressOf(5), Is.All.Zero);
+        Assert.That(d.Get(d.Strain, 5, 6), Is.All.Zero);
+        Assert.That(d.Strain[40 + 4], Is.EqualTo(0.2 / Mu).Within(1e-15));
+        byte without5 = 0xFF & ~(1 << 5);
+        Assert.That(MixedControl.Solve(d.Material, given, values, d.Strain.AsSpan(0, 48), d.Old.AsSpan(0, 48), d.New.AsSpan(0, 48),
+            d.Stress.AsSpan(0, 48), d.Tangent.AsSpan(0, 288), 0, 0, out _, without5), Is.True);
+    }
+
+    /// <summary>
+    /// Twin of the logarithmic laws without any derivative: for an isotropic law and no plastic history, P Fᵀ = σ(½ ln F Fᵀ), the readable
+    /// small-strain reference at the left logarithmic strain.
+    /// </summary>
+    [TestCase("hencky", StrainSpace.PlaneFinite)]
+    [TestCase("hencky", StrainSpace.SolidFinite)]
+    [TestCase("j2_plasticity", StrainSpace.PlaneFinite)]
+    [TestCase("j2_plasticity", StrainSpace.SolidFinite)]
+    public void Logarithmic_laws_equal_the_readable_reference(string name, StrainSpace space)
+    {
+        bool plastic = name != "hencky";
+        var p = plastic ? Elastic.With("sigma_y", 0.4).With("H", 3).With("H_kinematic", 8).With("sigma_inf", 0.7).With("delta", 60) : Elastic;
+        var places = Places(space);
+        for (int step = 0; step < Steps; step++)
+        {
+            var d = new MaterialDriver(MaterialCatalog.Create(name, p, space));
+            for (int l = 0; l < 8; l++) d.SetStrain(l, Path(space, l, step));
+            Assert.That(d.Evaluate(), Is.True);
+            for (int l = 0; l < 8; l++)
+            {
+                var f = Tensor(space, Path(space, l, step));
+                var left = ReferenceHencky.Strain(ReferenceLaw.Fill((i, j) => f[j, i]));
+                ReferenceLaw law = plastic ? new ReferenceJ2(E, Nu, 0.4, 3, 8, 0.7 - 0.4, 60)
+                    : new ReferenceLinear(ReferenceLaw.Isotropic(E / (3 * (1 - 2 * Nu)), Mu));
+                var kirchhoff = law.Step(left, 0).Stress;
+                var inverse = ReferenceLaw.Inverse(f);
+                var expected = Multiply(kirchhoff, ReferenceLaw.Fill((i, j) => inverse[j, i]));
+                for (int k = 0; k < d.N; k++)
+                    Assert.That(d.StressOf(l)[k], Is.EqualTo(expected[places[k].I, places[k].J]).Within(3e-13 * E), $"step {step} lane {l} component {k}");
+            }
+        }
+    }
 }
