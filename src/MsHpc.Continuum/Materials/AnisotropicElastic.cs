@@ -29,7 +29,8 @@ public struct Stiffness6
             for (int j = 0; j < 6; j++)
             {
                 if (!(Math.Abs(constants[i * 6 + j] - constants[j * 6 + i]) <= 1e-9 * largest))
-                    throw new InputException($"the stiffness is not symmetric: C{i + 1}{j + 1} = {constants[i * 6 + j]} but C{j + 1}{i + 1} = {constants[j * 6 + i]}");
+                    throw new InputException($"the stiffness is not symmetric: C{i + 1}{j + 1} = {constants[i * 6 + j]} " +
+                        $"but C{j + 1}{i + 1} = {constants[j * 6 + i]}");
                 c[i * 6 + j] = (constants[i * 6 + j] + constants[j * 6 + i]) / 2;
             }
         return c;

@@ -16,11 +16,11 @@ internal struct LaneTensor
 internal static class FiniteStrain
 {
     /// <summary>
-    /// Copies F, replacing it by the identity where det F ≤ 0 (or is not a number), with its determinant and F⁻ᵀ.
+    /// Copies F, replacing it by the identity where det F ≤ 0 (or is not a number), with its determinant.
     /// </summary>
     /// <returns>Mask of the replaced lanes.</returns>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Lanes Load<TSolid>(ref readonly Lanes strain, ref Lanes f, out Lanes jacobian, ref Lanes cofactor) where TSolid : struct, IFlag
+    public static Lanes Load<TSolid>(ref readonly Lanes strain, ref Lanes f, out Lanes jacobian) where TSolid : struct, IFlag
     {
         int d = TSolid.Value ? 3 : 2;
         jacobian = TSolid.Value
@@ -31,27 +31,33 @@ internal static class FiniteStrain
         jacobian = Lane.Select(bad, Lanes.One, jacobian);
         for (int k = 0; k < d * d; k++)
             Ref(ref f, k) = Lane.Select(bad, k % (d + 1) == 0 ? Lanes.One : Lanes.Zero, Get(in strain, k));
+        return bad;
+    }
+
+    /// <summary>F⁻ᵀ.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void InverseTranspose<TSolid>(ref Lanes f, Lanes jacobian, ref Lanes result) where TSolid : struct, IFlag
+    {
         var inverse = Lanes.One / jacobian;
         if (TSolid.Value)
         {
-            Ref(ref cofactor, 0) = Minor(in f, 4, 8, 5, 7) * inverse;
-            Ref(ref cofactor, 1) = Minor(in f, 5, 6, 3, 8) * inverse;
-            Ref(ref cofactor, 2) = Minor(in f, 3, 7, 4, 6) * inverse;
-            Ref(ref cofactor, 3) = Minor(in f, 2, 7, 1, 8) * inverse;
-            Ref(ref cofactor, 4) = Minor(in f, 0, 8, 2, 6) * inverse;
-            Ref(ref cofactor, 5) = Minor(in f, 1, 6, 0, 7) * inverse;
-            Ref(ref cofactor, 6) = Minor(in f, 1, 5, 2, 4) * inverse;
-            Ref(ref cofactor, 7) = Minor(in f, 2, 3, 0, 5) * inverse;
-            Ref(ref cofactor, 8) = Minor(in f, 0, 4, 1, 3) * inverse;
+            Ref(ref result, 0) = Minor(in f, 4, 8, 5, 7) * inverse;
+            Ref(ref result, 1) = Minor(in f, 5, 6, 3, 8) * inverse;
+            Ref(ref result, 2) = Minor(in f, 3, 7, 4, 6) * inverse;
+            Ref(ref result, 3) = Minor(in f, 2, 7, 1, 8) * inverse;
+            Ref(ref result, 4) = Minor(in f, 0, 8, 2, 6) * inverse;
+            Ref(ref result, 5) = Minor(in f, 1, 6, 0, 7) * inverse;
+            Ref(ref result, 6) = Minor(in f, 1, 5, 2, 4) * inverse;
+            Ref(ref result, 7) = Minor(in f, 2, 3, 0, 5) * inverse;
+            Ref(ref result, 8) = Minor(in f, 0, 4, 1, 3) * inverse;
         }
         else
         {
-            Ref(ref cofactor, 0) = Get(in f, 3) * inverse;
-            Ref(ref cofactor, 1) = -Get(in f, 2) * inverse;
-            Ref(ref cofactor, 2) = -Get(in f, 1) * inverse;
-            Ref(ref cofactor, 3) = Get(in f, 0) * inverse;
+            Ref(ref result, 0) = Get(in f, 3) * inverse;
+            Ref(ref result, 1) = -Get(in f, 2) * inverse;
+            Ref(ref result, 2) = -Get(in f, 1) * inverse;
+            Ref(ref result, 3) = Get(in f, 0) * inverse;
         }
-        return bad;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -99,29 +99,35 @@ public readonly struct J2Plasticity<TSolid, TVoce> : ILaw<J2Plasticity<TSolid, T
         }
         var norm = Vector512.Sqrt(Lane.Fma(two, shear, Lane.Fma(xxx, xxx, Lane.Fma(xyy, xyy, xzz * xzz))));
 
-        Lanes yield = Lane.Fma(Lane.Of(_h), alpha, Lane.Of(_sigma0));
-        if (TVoce.Value) yield = Lane.Fma(Lane.Of(_q), Lanes.One - LaneMath.Exp(Lane.Of(-_delta) * alpha), yield);
+        Lanes yield = Lane.Fma(Lane.Of(_h), alpha, Lane.Of(_sigma0 + (TVoce.Value ? _q : 0))), decay = Lanes.Zero;
+        if (TVoce.Value)
+        {
+            decay = LaneMath.Exp(Lane.Of(-_delta) * alpha) * Lane.Of(_q); // (σ∞ − σ0) e^(−δα)
+            yield -= decay;
+        }
         Lanes excess = Lane.Fnma(c, yield, norm);
         Lanes plastic = Vector512.GreaterThan(excess, Lanes.Zero), failed = ~Vector512.LessThan(norm, Lane.Of(double.MaxValue));
         Lanes multiplier, ratio; // Δγ and 2μ ∂Δγ/∂|ξ*|
         if (TVoce.Value)
         {
-            // The residual is decreasing and, where hardening saturates upwards, convex: Newton's iterates from 0 grow to the root.
-            // A lane that is done is frozen, so that its bits do not depend on its neighbours.
+            // Newton, lengthened by the curvature (Halley) where the residual is convex: hardening that saturates upwards. There the plain
+            // iterates grow to the root from below; overshooting is harmless, the next iterate comes back. A lane that is done is
+            // frozen, so that its bits do not depend on its neighbours.
             multiplier = Lanes.Zero;
             var open = plastic & ~failed;
-            var tolerance = norm * Lane.Of(1e-9); // the update that follows squares it
-            Lanes slope = back, a = alpha;
-            for (int k = 0; k <= MaxIterations; k++)
+            var tolerance = norm * Lane.Of(_q > 0 ? 1e-6 : 1e-9); // the update that follows cubes it (Halley) or squares it
+            var slope = Slope(decay, back);
+            for (int k = 0; Lane.Bits(open) != 0; k++)
             {
-                a = Lane.Fma(c, multiplier, alpha);
-                var decay = LaneMath.Exp(Lane.Of(-_delta) * a) * Lane.Of(_q);
-                slope = Lane.Fma(Lane.Of(2.0 / 3), Lane.Fma(Lane.Of(_delta), decay, Lane.Of(_h)), back);
-                if (Lane.Bits(open) == 0) break;
                 if (k == MaxIterations) { failed |= open; break; }
-                var residual = norm - Lane.Fma(back, multiplier, c * (Lane.Fma(Lane.Of(_h), a, Lane.Of(_sigma0 + _q)) - decay));
-                multiplier = Lane.Select(open, multiplier + residual / slope, multiplier);
-                open &= Vector512.GreaterThan(Vector512.Abs(residual), tolerance);
+                Lanes square = slope * slope, bend = Lane.Of(RootTwoThirds / 3 * _delta * _delta) * decay * excess; // r'² and ½ r r''
+                bend = Vector512.Min(Vector512.Max(bend, Lanes.Zero), Lane.Of(0.5) * square);
+                multiplier = Lane.Select(open, multiplier + excess * slope / (square - bend), multiplier);
+                open &= Vector512.GreaterThan(Vector512.Abs(excess), tolerance);
+                var a = Lane.Fma(c, multiplier, alpha);
+                decay = LaneMath.Exp(Lane.Of(-_delta) * a) * Lane.Of(_q);
+                slope = Slope(decay, back);
+                excess = norm - Lane.Fma(back, multiplier, c * (Lane.Fma(Lane.Of(_h), a, Lane.Of(_sigma0 + _q)) - decay));
             }
             ratio = mu2 / slope;
         }
@@ -190,6 +196,11 @@ public readonly struct J2Plasticity<TSolid, TVoce> : ILaw<J2Plasticity<TSolid, T
         }
         return failed;
     }
+
+    /// <summary>2μ + (2/3)(H_k + σy'): minus the slope of the consistency condition in Δγ.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private Lanes Slope(Lanes decay, Lanes back)
+        => Lane.Fma(Lane.Of(2.0 / 3), Lane.Fma(Lane.Of(_delta), decay, Lane.Of(_h)), back);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void StoreRow(ref Lanes row, Lanes w, Lanes xx, Lanes yy, Lanes zz, Lanes yz, Lanes xz, Lanes xy)

@@ -43,13 +43,16 @@ public interface ILaw<TLaw> where TLaw : struct, ILaw<TLaw>
     TLaw ForStep(double timeStep);
 
     /// <summary>Stress, new state and, where wanted, the consistent tangent (row-major).</summary>
-    /// <returns>Mask of the lanes that failed; their output is finite and meaningless.</returns>
+    /// <returns>Mask of the lanes that failed; their output means nothing and is finite unless the strain is not.</returns>
     Lanes Evaluate<TTangent>(ref readonly Lanes strain, ref readonly Lanes oldState, ref Lanes newState, ref Lanes stress,
         ref Lanes tangent) where TTangent : struct, IFlag;
 
     /// <summary>Cauchy stresses that the plane does not carry; only called for laws in the plane.</summary>
     void OutOfPlane(ref readonly Lanes strain, ref readonly Lanes newState, out Lanes zz, out Lanes yz, out Lanes xz)
         => zz = yz = xz = Lanes.Zero;
+
+    /// <summary>Whether the tangent is symmetric for every state.</summary>
+    static virtual bool HasSymmetricTangent => true;
 
     /// <summary>Name of the one result beyond stresses, or null.</summary>
     static virtual string? Extra => null;
@@ -95,7 +98,7 @@ public sealed class LawMaterial<TLaw>(TLaw law, string description, double densi
     public double Density { get; } = density;
 
     /// <inheritdoc/>
-    public bool HasSymmetricTangent => true;
+    public bool HasSymmetricTangent => TLaw.HasSymmetricTangent;
 
     /// <inheritdoc/>
     public IReadOnlyList<string> OutputNames => s_outputs;

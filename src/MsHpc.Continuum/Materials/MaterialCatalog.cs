@@ -30,7 +30,8 @@ public static class MaterialCatalog
     private static readonly MaterialParameter s_young = Needed("E", "stress", "Young's modulus.");
     private static readonly MaterialParameter s_poisson = Needed("nu", "1", "Poisson's ratio, between -1 and 0.5.");
     private static readonly MaterialParameter s_orientation = new("orientation", "angle", false, "crystal axes along x, y, z", 3, 9,
-        "Crystal orientation: three Bunge angles phi1, Phi, phi2 in degrees, or nine numbers of the rotation matrix, row by row, whose columns are the crystal axes.");
+        "Crystal orientation: three Bunge angles phi1, Phi, phi2 in degrees, or nine numbers of the rotation matrix, row by row, " +
+        "whose columns are the crystal axes.");
 
     /// <summary>Every law, in the order of the documentation.</summary>
     public static IReadOnlyList<MaterialEntry> Entries { get; } =
@@ -40,19 +41,25 @@ public static class MaterialCatalog
             [Needed("C11", "stress", "Stiffness C11."), Needed("C12", "stress", "Stiffness C12."), Needed("C44", "stress", "Stiffness C44."),
              s_orientation, s_density], true, false),
         new("anisotropic", "Linear elasticity with a general stiffness.", "Nye, Physical Properties of Crystals (1985), ch. VIII",
-            [new("C", "stress", true, null, 21, 36, "Stiffness in Voigt order xx, yy, zz, yz, xz, xy: 21 numbers (upper triangle, row by row) or 36."),
+            [new("C", "stress", true, null, 21, 36,
+                "Stiffness in Voigt order xx, yy, zz, yz, xz, xy: 21 numbers (upper triangle, row by row) or 36."),
              s_orientation, s_density], true, false),
         new("neo_hooke", "Compressible neo-Hooke solid, W = mu/2 (I1 - 3 - 2 ln J) + lambda/2 (ln J)^2.",
             "Simo, Pister, Comput. Methods Appl. Mech. Eng. 46, 201 (1984)", [s_young, s_poisson, s_density], false, true),
         new("saint_venant_kirchhoff", "Hooke's law between Green's strain and the second Piola-Kirchhoff stress.",
             "Ciarlet, Mathematical Elasticity I (1988), sec. 3.9", [s_young, s_poisson, s_density], false, true),
-        new("j2_plasticity", "Von Mises plasticity with linear and saturating isotropic and linear kinematic hardening, radial return.",
-            "Simo, Hughes, Computational Inelasticity (1998), Boxes 3.1, 3.2; Voce, J. Inst. Metals 74, 537 (1948)",
+        new("hencky", "Hooke's law between logarithmic strain and Kirchhoff-type stress, W = lambda/2 (tr E)^2 + mu E:E with E = 1/2 ln C.",
+            "Hencky, J. Rheol. 2, 169 (1931); Miehe, Apel, Lambrecht, Comput. Methods Appl. Mech. Eng. 191, 5383 (2002)",
+            [s_young, s_poisson, s_density], false, true),
+        new("j2_plasticity", "Von Mises plasticity with linear and saturating isotropic and linear kinematic hardening, radial return; " +
+            "at finite strain additive in logarithmic strains.",
+            "Simo, Hughes, Computational Inelasticity (1998), Boxes 3.1, 3.2; Voce, J. Inst. Metals 74, 537 (1948); finite strain: " +
+            "Miehe, Apel, Lambrecht, Comput. Methods Appl. Mech. Eng. 191, 5383 (2002)",
             [s_young, s_poisson, Needed("sigma_y", "stress", "Initial yield stress."),
              Optional("H", "stress", "0", "Linear isotropic hardening modulus."),
              Optional("H_kinematic", "stress", "0", "Linear kinematic (Prager) hardening modulus."),
              Optional("sigma_inf", "stress", "sigma_y", "Yield stress that saturating hardening tends to."),
-             Optional("delta", "1", "0", "Rate of saturation per equivalent plastic strain."), s_density], true, false),
+             Optional("delta", "1", "0", "Rate of saturation per equivalent plastic strain."), s_density], true, true),
         new("maxwell", "Isotropic linear viscoelasticity, generalized Maxwell chain given as a Prony series.",
             "Taylor, Pister, Goudreau, Int. J. Numer. Methods Eng. 2, 45 (1970)",
             [Needed("E", "stress", "Instantaneous Young's modulus."), Needed("nu", "1", "Instantaneous Poisson's ratio."),
@@ -126,7 +133,14 @@ public static class MaterialCatalog
                     p.Done();
                     return solid ? p.Make(new SaintVenantKirchhoff<Yes>(lambda, mu)) : p.Make(new SaintVenantKirchhoff<No>(lambda, mu));
                 }
-            case "j2_plasticity": return Plastic(p, solid);
+            case "hencky":
+                {
+                    var (lambda, mu) = p.Lame();
+                    p.Done();
+                    return solid ? p.Make<IsotropicElastic<Yes>, Yes>(new(lambda, mu), space)
+                        : p.Make<IsotropicElastic<No>, No>(new(lambda, mu), space);
+                }
+            case "j2_plasticity": return Plastic(p, space);
             case "maxwell": return Viscoelastic(p, solid);
             default: throw new InvalidOperationException($"the catalog lists '{p.Entry.Name}' but does not build it");
         }
@@ -141,7 +155,7 @@ public static class MaterialCatalog
         return solid ? p.Make(new AnisotropicElastic<Yes>(c)) : p.Make(new AnisotropicElastic<No>(c));
     }
 
-    private static IMaterial Plastic(Reader p, bool solid)
+    private static IMaterial Plastic(Reader p, StrainSpace space)
     {
         var (lambda, mu) = p.Lame();
         double yield = p.Number("sigma_y"), h = p.Number("H", 0), kinematic = p.Number("H_kinematic", 0);
@@ -152,15 +166,16 @@ public static class MaterialCatalog
         if (kinematic < 0) p.Fault($"H_kinematic = {kinematic} must not be negative");
         double slope = Math.Min(h, h + (limit - yield) * delta) + kinematic;
         if (p.Sound && !(3 * mu + slope > 0))
-            p.Fault($"the yield stress falls with a slope of {slope}, steeper than -3 mu = {-3 * mu}: the return to the yield surface has no unique solution");
+            p.Fault($"the yield stress falls with a slope of {slope}, steeper than -3 mu = {-3 * mu}: " +
+                "the return to the yield surface has no unique solution");
         p.Done();
         double q = limit - yield;
-        return (solid, q != 0 && delta != 0) switch
+        return (space.Dimension() == 3, q != 0 && delta != 0) switch
         {
-            (true, true) => p.Make(new J2Plasticity<Yes, Yes>(lambda, mu, yield, h, kinematic, q, delta)),
-            (true, false) => p.Make(new J2Plasticity<Yes, No>(lambda, mu, yield, h, kinematic, 0, 0)),
-            (false, true) => p.Make(new J2Plasticity<No, Yes>(lambda, mu, yield, h, kinematic, q, delta)),
-            _ => p.Make(new J2Plasticity<No, No>(lambda, mu, yield, h, kinematic, 0, 0)),
+            (true, true) => p.Make<J2Plasticity<Yes, Yes>, Yes>(new(lambda, mu, yield, h, kinematic, q, delta), space),
+            (true, false) => p.Make<J2Plasticity<Yes, No>, Yes>(new(lambda, mu, yield, h, kinematic, 0, 0), space),
+            (false, true) => p.Make<J2Plasticity<No, Yes>, No>(new(lambda, mu, yield, h, kinematic, q, delta), space),
+            _ => p.Make<J2Plasticity<No, No>, No>(new(lambda, mu, yield, h, kinematic, 0, 0), space),
         };
     }
 
@@ -171,16 +186,19 @@ public static class MaterialCatalog
         if (p.Sound && g.Length != tau.Length) p.Fault($"g has {g.Length} numbers but tau {tau.Length}");
         if (p.Sound && k.Length != 0 && k.Length != g.Length) p.Fault($"k has {k.Length} numbers but g {g.Length}");
         if (Array.Exists(tau, t => !(t > 0))) p.Fault("every relaxation time tau must be positive");
-        if (Array.Exists(g, x => !(x >= 0)) || g.Sum() > 1 + 1e-12) p.Fault($"the numbers g must not be negative and sum to at most 1, not {g.Sum()}");
-        if (Array.Exists(k, x => !(x >= 0)) || k.Sum() > 1 + 1e-12) p.Fault($"the numbers k must not be negative and sum to at most 1, not {k.Sum()}");
+        foreach (var (key, part) in new[] { ("g", g), ("k", k) })
+            if (Array.Exists(part, x => !(x >= 0)) || part.Sum() > 1 + 1e-12)
+                p.Fault($"the numbers {key} must not be negative and sum to at most 1, not {part.Sum()}");
         p.Done();
         double kappa = lambda + 2 * mu / 3;
         return solid ? p.Make(new Maxwell<Yes>(kappa, mu, g, k, tau)) : p.Make(new Maxwell<No>(kappa, mu, g, k, tau));
     }
 
-    private static MaterialParameter Needed(string name, string dimension, string summary) => new(name, dimension, true, null, 1, 1, summary);
+    private static MaterialParameter Needed(string name, string dimension, string summary)
+        => new(name, dimension, true, null, 1, 1, summary);
 
-    private static MaterialParameter Optional(string name, string dimension, string value, string summary) => new(name, dimension, false, value, 1, 1, summary);
+    private static MaterialParameter Optional(string name, string dimension, string value, string summary)
+        => new(name, dimension, false, value, 1, 1, summary);
 
     /// <summary>The candidate with the smallest edit distance.</summary>
     private static string Nearest(string word, IEnumerable<string> candidates) => candidates.MinBy(c => Distance(word, c)) ?? "";
@@ -219,7 +237,10 @@ public static class MaterialCatalog
                 var known = entry.Parameters.FirstOrDefault(q => q.Name == key);
                 if (known is null) Fault($"no parameter '{key}'; did you mean '{Nearest(key, entry.Parameters.Select(q => q.Name))}'?");
                 else if (values.Length < known.MinCount || values.Length > known.MaxCount)
-                    Fault($"{key} takes {(known.MinCount == known.MaxCount ? $"{known.MinCount}" : $"{known.MinCount} to {known.MaxCount}")} numbers, not {values.Length}");
+                {
+                    string range = known.MinCount == known.MaxCount ? $"{known.MinCount}" : $"{known.MinCount} to {known.MaxCount}";
+                    Fault($"{key} takes {range} numbers, not {values.Length}");
+                }
                 else if (!Array.TrueForAll(values, double.IsFinite)) Fault($"{key} is not a finite number");
             }
             foreach (var q in entry.Parameters)
@@ -275,6 +296,10 @@ public static class MaterialCatalog
         {
             if (!Sound) throw new InputException(_faults);
         }
+
+        /// <summary>A small-strain law as it is, or in logarithmic strains where the space is one of finite strain.</summary>
+        public IMaterial Make<TLaw, TSolid>(TLaw law, StrainSpace space) where TLaw : struct, ILaw<TLaw> where TSolid : struct, IFlag
+            => space.IsFinite() ? Make(new LogarithmicStrain<TLaw, TSolid>(law)) : Make(law);
 
         public LawMaterial<TLaw> Make<TLaw>(TLaw law) where TLaw : struct, ILaw<TLaw>
         {

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 using MsHpc.Core;
 using static MsHpc.Continuum.Materials.BlockAccess;
 
@@ -82,8 +83,13 @@ public struct Maxwell<TSolid> : ILaw<Maxwell<TSolid>> where TSolid : struct, IFl
         for (int i = 0; i < _terms; i++)
         {
             double x = timeStep / _tau[i];
-            double a = x < 1e-2 ? 1 - x / 2 * (1 - x / 3 * (1 - x / 4 * (1 - x / 5 * (1 - x / 6 * (1 - x / 7))))) : (1 - Math.Exp(-x)) / x;
-            law._decay[i] = Math.Exp(-x);
+            double decay = LaneMath.Exp(Lane.Of(-x)).GetElement(0), a = (1 - decay) / x;
+            if (x < 0.5) // by its series, in which nothing cancels
+            {
+                a = 0;
+                for (int k = 15; k >= 1; k--) a = 1 - x / (k + 1) * a;
+            }
+            law._decay[i] = decay;
             law._shear[i] = 2 * _mu0 * _g[i] * a;
             law._volume[i] = _kappa0 * _k[i] * a;
             law._tangentMu += _mu0 * _g[i] * a;

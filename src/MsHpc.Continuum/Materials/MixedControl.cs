@@ -129,8 +129,8 @@ public static class MixedControl
             }
             var sound = Vector512.LessThan(norm, Lane.Of(double.MaxValue)) & ~Lane.Mask(inner[0]);
             norm = Lane.Select(sound, norm, Lane.Of(double.PositiveInfinity));
-            // The second part is what rounding of the strains leaves in the stress.
-            var limit = Lane.Fma(Lane.Of(tolerance), scale, Lane.Of(1e-14) * stiff * reach);
+            // The second part is what rounding of the strains leaves in the stress; strains beyond any sense must not loosen it.
+            var limit = Lane.Fma(Lane.Of(tolerance), scale, Lane.Of(1e-14) * stiff * Vector512.Min(reach, Lane.Of(10)));
             open &= ~(sound & Vector512.LessThanOrEqual(norm, limit));
             if (iteration == 0) { broken = open & ~sound; open &= ~broken; } // the guess itself cannot be evaluated
             if (Lane.Bits(open) == 0 || iteration + 1 >= maxIterations) break;

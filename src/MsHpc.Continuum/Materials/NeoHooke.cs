@@ -39,7 +39,8 @@ public readonly struct NeoHooke<TSolid>(double lambda, double mu) : ILaw<NeoHook
         Unsafe.SkipInit(out LaneTensor fBuffer);
         Unsafe.SkipInit(out LaneTensor gBuffer);
         ref Lanes f = ref Unsafe.As<LaneTensor, Lanes>(ref fBuffer), g = ref Unsafe.As<LaneTensor, Lanes>(ref gBuffer); // g = F⁻ᵀ
-        var bad = FiniteStrain.Load<TSolid>(in strain, ref f, out var jacobian, ref g);
+        var bad = FiniteStrain.Load<TSolid>(in strain, ref f, out var jacobian);
+        FiniteStrain.InverseTranspose<TSolid>(ref f, jacobian, ref g);
         Lanes mu = Lane.Of(_mu), lambda = Lane.Of(_lambda);
         var negative = Lane.Fma(lambda, LaneMath.Log(jacobian), -mu); // λ ln J − μ
         for (int k = 0; k < n; k++) Ref(ref stress, k) = Lane.Fma(mu, Ref(ref f, k), negative * Ref(ref g, k));

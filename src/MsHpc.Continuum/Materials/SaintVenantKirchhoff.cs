@@ -39,9 +39,9 @@ public readonly struct SaintVenantKirchhoff<TSolid>(double lambda, double mu) : 
         Unsafe.SkipInit(out LaneTensor sBuffer);
         Unsafe.SkipInit(out LaneTensor bBuffer);
         ref Lanes f = ref Unsafe.As<LaneTensor, Lanes>(ref fBuffer), s = ref Unsafe.As<LaneTensor, Lanes>(ref sBuffer);
-        ref Lanes left = ref Unsafe.As<LaneTensor, Lanes>(ref bBuffer); // F⁻ᵀ first (not used), then F Fᵀ
-        var bad = FiniteStrain.Load<TSolid>(in strain, ref f, out _, ref left);
-        Lanes mu = Lane.Of(_mu), lambda = Lane.Of(_lambda), two = Lane.Of(2);
+        ref Lanes left = ref Unsafe.As<LaneTensor, Lanes>(ref bBuffer); // F Fᵀ
+        var bad = FiniteStrain.Load<TSolid>(in strain, ref f, out _);
+        Lanes mu = Lane.Of(_mu), lambda = Lane.Of(_lambda);
         var trace = Lanes.Zero; // 2 tr E
         for (int i = 0; i < d; i++)
             for (int j = i; j < d; j++)
@@ -56,7 +56,7 @@ public readonly struct SaintVenantKirchhoff<TSolid>(double lambda, double mu) : 
                 Ref(ref s, i * d + j) = Ref(ref s, j * d + i) = mu * c;
                 Ref(ref left, i * d + j) = Ref(ref left, j * d + i) = b;
             }
-        for (int i = 0; i < d; i++) Ref(ref s, i * d + i) = Lane.Fma(lambda / two, trace, Ref(ref s, i * d + i));
+        for (int i = 0; i < d; i++) Ref(ref s, i * d + i) = Lane.Fma(Lane.Of(_lambda / 2), trace, Ref(ref s, i * d + i));
         for (int i = 0; i < d; i++)
             for (int j = 0; j < d; j++)
             {

@@ -78,6 +78,12 @@ internal static class MaterialCases
             yield return new(label, name, p, StrainSpace.SolidSmall, false, reference);
             yield return new(label, name, p, StrainSpace.PlaneSmall, true, null);
         }
+        foreach (var (label, name, q) in new[] { ("hencky", "hencky", elastic), ("j2 log kinematic", "j2_plasticity", kinematic), ("j2 log Voce", "j2_plasticity", voce) })
+        {
+            yield return new(label, name, q, StrainSpace.PlaneFinite, false, null);
+            yield return new(label, name, q, StrainSpace.SolidFinite, false, null);
+            yield return new(label, name, q, StrainSpace.PlaneFinite, true, null);
+        }
         (string, Func<ReferenceLaw>)[] finite =
             [("neo_hooke", () => new ReferenceNeoHooke(lambda, mu)), ("saint_venant_kirchhoff", () => new ReferenceSvk(lambda, mu))];
         foreach (var (name, reference) in finite)

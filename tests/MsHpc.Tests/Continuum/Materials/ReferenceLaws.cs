@@ -203,3 +203,27 @@ internal sealed class ReferenceSvk(double lambda, double mu) : ReferenceLaw
         }));
     }
 }
+
+internal static class ReferenceHencky
+{
+    /// <summary>½ ln C = artanh Z with Z = (C − 1)(C + 1)⁻¹, by its power series.</summary>
+    public static double[,] Strain(double[,] f)
+    {
+        double[,] Plus(double s) => ReferenceLaw.Fill((i, j) => f[0, i] * f[0, j] + f[1, i] * f[1, j] + f[2, i] * f[2, j] + s * ReferenceLaw.D(i, j));
+        var z = MaterialCases.Multiply(Plus(-1), ReferenceLaw.Inverse(Plus(1)));
+        double[,] power = z, square = MaterialCases.Multiply(z, z), sum = z;
+        for (int k = 3; k < 120; k += 2)
+        {
+            power = MaterialCases.Multiply(power, square);
+            double[,] last = sum, term = power;
+            sum = ReferenceLaw.Fill((i, j) => last[i, j] + term[i, j] / k);
+        }
+        return sum;
+    }
+
+    public static double Energy(double[,] f, double lambda, double mu)
+    {
+        var e = Strain(f);
+        return lambda / 2 * ReferenceLaw.Trace(e) * ReferenceLaw.Trace(e) + mu * ReferenceLaw.Norm(e) * ReferenceLaw.Norm(e);
+    }
+}
