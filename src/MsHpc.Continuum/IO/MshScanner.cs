@@ -13,8 +13,15 @@ internal sealed class MshScanner(byte[] data, string file)
     /// <summary>True inside the data of binary sections.</summary>
     public bool Binary { get; set; }
 
-    /// <summary>Next byte to be read.</summary>
-    public int Position => _at;
+    /// <summary>Where the next number or name starts.</summary>
+    public int Position
+    {
+        get
+        {
+            if (!Binary) SkipSpace();
+            return _at;
+        }
+    }
 
     /// <summary>True when only white space is left.</summary>
     public bool AtEnd
@@ -98,7 +105,7 @@ internal sealed class MshScanner(byte[] data, string file)
     /// <param name="bytes">Bytes per item in binary.</param>
     public int Count(string what, int numbers, int bytes)
     {
-        int start = _at;
+        int start = Position;
         long count = Tag(), room = (data.Length - _at + 1) / Math.Max(1, Binary ? bytes : 2 * numbers);
         if (count > room) throw Error($"{count} {what} are announced, but the rest of the file can hold at most {room}", start);
         return (int)count;

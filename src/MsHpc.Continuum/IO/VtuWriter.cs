@@ -73,6 +73,8 @@ public static class VtuWriter
         double? time = null)
     {
         ArgumentNullException.ThrowIfNull(mesh);
+        if (mesh.Cells.Sum(c => (long)c.Connectivity.Length) > int.MaxValue / 8 || mesh.NodeCount > int.MaxValue / 24)
+            throw new InputException(path, 0, 0, "the mesh is too large for one .vtu file (2 GB an array); write it in parts");
         points ??= [];
         cells ??= [];
         Check(points, mesh.NodeCount, "nodes");
@@ -101,8 +103,11 @@ public static class VtuWriter
 
     private static void Write(Stream stream, Mesh mesh, IReadOnlyList<FieldArray> points, IReadOnlyList<FieldArray> cells, double? time)
     {
-        var appended = new List<byte[]>();
-        long offset = 0;
+        var arrays = Arrays(mesh, points, cells);
+        // The blocks lie in the opposite order of their headers: meshio (to 5.0 at least) renumbers the offsets one by one while it looks
+        // them up, and would otherwise take one that it has already renumbered for another of the same number.
+        var offsets = new long[arrays.Count + 1];
+        for (int i = arrays.Count - 1; i >= 0; i--) offsets[i] = offsets[i + 1] + (i + 1 < arrays.Count ? 8 + arrays[i + 1].Bytes.LongLength : 0);
         using var xml = XmlWriter.Create(stream, new XmlWriterSettings { Indent = true, Encoding = new UTF8Encoding(false), NewLineChars = "\n" });
         xml.WriteStartElement("VTKFile");
         xml.WriteAttributeString("type", "UnstructuredGrid");
@@ -126,60 +131,25 @@ public static class VtuWriter
         xml.WriteAttributeString("NumberOfPoints", mesh.NodeCount.ToString(CultureInfo.InvariantCulture));
         xml.WriteAttributeString("NumberOfCells", mesh.CellCount.ToString(CultureInfo.InvariantCulture));
 
-        void Put(string type, string name, int components, byte[] bytes, IReadOnlyList<string>? componentNames = null)
+        foreach (string section in (ReadOnlySpan<string>)["PointData", "CellData", "Points", "Cells"])
         {
-            xml.WriteStartElement("DataArray");
-            xml.WriteAttributeString("type", type);
-            xml.WriteAttributeString("Name", name);
-            xml.WriteAttributeString("NumberOfComponents", components.ToString(CultureInfo.InvariantCulture));
-            for (int k = 0; k < (componentNames?.Count ?? 0); k++)
-                xml.WriteAttributeString(string.Create(CultureInfo.InvariantCulture, $"ComponentName{k}"), componentNames![k]);
-            xml.WriteAttributeString("format", "appended");
-            xml.WriteAttributeString("offset", offset.ToString(CultureInfo.InvariantCulture));
+            xml.WriteStartElement(section);
+            for (int i = 0; i < arrays.Count; i++)
+            {
+                var array = arrays[i];
+                if (array.Section != section) continue;
+                xml.WriteStartElement("DataArray");
+                xml.WriteAttributeString("type", array.Type);
+                xml.WriteAttributeString("Name", array.Name);
+                xml.WriteAttributeString("NumberOfComponents", array.Components.ToString(CultureInfo.InvariantCulture));
+                for (int k = 0; k < array.ComponentNames.Count; k++)
+                    xml.WriteAttributeString(string.Create(CultureInfo.InvariantCulture, $"ComponentName{k}"), array.ComponentNames[k]);
+                xml.WriteAttributeString("format", "appended");
+                xml.WriteAttributeString("offset", offsets[i].ToString(CultureInfo.InvariantCulture));
+                xml.WriteEndElement();
+            }
             xml.WriteEndElement();
-            appended.Add(bytes);
-            offset += 8 + bytes.LongLength;
         }
-
-        void PutField(FieldArray field, bool pad)
-        {
-            pad &= field.Components == 2 && mesh.Dimension == 2;
-            int components = pad ? 3 : field.Components;
-            var names = pad && field.ComponentNames.Count > 0 ? [.. field.ComponentNames, "z"] : field.ComponentNames;
-            if (field.Doubles is { } d) Put("Float64", field.Name, components, Bytes<double>(pad ? Pad(d.Span) : d.Span), names);
-            else Put("Int32", field.Name, components, Bytes<int>(pad ? Pad(field.Ints!.Value.Span) : field.Ints!.Value.Span), names);
-        }
-
-        xml.WriteStartElement("PointData");
-        foreach (var field in points) PutField(field, pad: true);
-        xml.WriteEndElement();
-        xml.WriteStartElement("CellData");
-        if (!cells.Any(f => f.Name == "region"))
-        {
-            string[] names = [.. mesh.Cells.Select(c => c.Region).Distinct()];
-            Put("Int32", "region", 1, Bytes<int>([.. mesh.Cells.SelectMany(c => Enumerable.Repeat(Array.IndexOf(names, c.Region), c.Count))]));
-        }
-        foreach (var field in cells) PutField(field, pad: false);
-        xml.WriteEndElement();
-        xml.WriteStartElement("Points");
-        Put("Float64", "Points", 3, Bytes<double>(mesh.Dimension == 3 ? mesh.Coordinates : Pad<double>(mesh.Coordinates)));
-        xml.WriteEndElement();
-
-        var connectivity = new long[mesh.Cells.Sum(c => c.Connectivity.Length)];
-        var offsets = new long[mesh.CellCount];
-        var types = new byte[mesh.CellCount];
-        int at = 0, cell = 0;
-        foreach (var block in mesh.Cells)
-        {
-            int size = block.Type.Nodes(), start = at;
-            foreach (int n in block.Connectivity) connectivity[at++] = n;
-            for (int e = 0; e < block.Count; e++, cell++) (offsets[cell], types[cell]) = (start + (e + 1L) * size, CellType(block.Type));
-        }
-        xml.WriteStartElement("Cells");
-        Put("Int64", "connectivity", 1, Bytes<long>(connectivity));
-        Put("Int64", "offsets", 1, Bytes<long>(offsets));
-        Put("UInt8", "types", 1, types);
-        xml.WriteEndElement();
         xml.WriteEndElement(); // Piece
         xml.WriteEndElement(); // UnstructuredGrid
 
@@ -187,14 +157,56 @@ public static class VtuWriter
         xml.WriteAttributeString("encoding", "raw");
         xml.WriteRaw("\n_");
         xml.Flush();
-        foreach (byte[] bytes in appended)
+        for (int i = arrays.Count - 1; i >= 0; i--)
         {
-            stream.Write(Bytes<long>([bytes.LongLength]));
-            stream.Write(bytes);
+            stream.Write(Bytes<long>([arrays[i].Bytes.LongLength]));
+            stream.Write(arrays[i].Bytes);
         }
         xml.WriteRaw("\n");
         xml.WriteEndElement();
         xml.WriteEndElement();
+    }
+
+    private sealed record Array(string Section, string Type, string Name, int Components, byte[] Bytes, IReadOnlyList<string> ComponentNames);
+
+    /// <summary>All arrays of the file, section by section.</summary>
+    private static List<Array> Arrays(Mesh mesh, IReadOnlyList<FieldArray> points, IReadOnlyList<FieldArray> cells)
+    {
+        var arrays = new List<Array>();
+        void PutField(string section, FieldArray field, bool pad)
+        {
+            pad &= field.Components == 2 && mesh.Dimension == 2;
+            int components = pad ? 3 : field.Components;
+            var names = pad && field.ComponentNames.Count > 0 ? [.. field.ComponentNames, "z"] : field.ComponentNames;
+            arrays.Add(field.Doubles is { } d
+                ? new Array(section, "Float64", field.Name, components, Bytes<double>(pad ? Pad(d.Span) : d.Span), names)
+                : new Array(section, "Int32", field.Name, components, Bytes<int>(pad ? Pad(field.Ints!.Value.Span) : field.Ints!.Value.Span), names));
+        }
+
+        foreach (var field in points) PutField("PointData", field, pad: true);
+        if (!cells.Any(f => f.Name == "region"))
+        {
+            List<string> names = [.. mesh.Cells.Select(c => c.Region).Distinct()];
+            int[] region = [.. mesh.Cells.SelectMany(c => Enumerable.Repeat(names.IndexOf(c.Region), c.Count))];
+            arrays.Add(new Array("CellData", "Int32", "region", 1, Bytes<int>(region), []));
+        }
+        foreach (var field in cells) PutField("CellData", field, pad: false);
+        arrays.Add(new Array("Points", "Float64", "Points", 3, Bytes<double>(mesh.Dimension == 3 ? mesh.Coordinates : Pad<double>(mesh.Coordinates)), []));
+
+        var connectivity = new long[mesh.Cells.Sum(c => c.Connectivity.Length)];
+        var ends = new long[mesh.CellCount];
+        var types = new byte[mesh.CellCount];
+        int at = 0, cell = 0;
+        foreach (var block in mesh.Cells)
+        {
+            int size = block.Type.Nodes(), start = at;
+            foreach (int n in block.Connectivity) connectivity[at++] = n;
+            for (int e = 0; e < block.Count; e++, cell++) (ends[cell], types[cell]) = (start + (e + 1L) * size, CellType(block.Type));
+        }
+        arrays.Add(new Array("Cells", "Int64", "connectivity", 1, Bytes<long>(connectivity), []));
+        arrays.Add(new Array("Cells", "Int64", "offsets", 1, Bytes<long>(ends), []));
+        arrays.Add(new Array("Cells", "UInt8", "types", 1, types, []));
+        return arrays;
     }
 
     private static byte[] Bytes<T>(ReadOnlySpan<T> values) where T : unmanaged => MemoryMarshal.AsBytes(values).ToArray();

@@ -70,7 +70,12 @@ public sealed class Voxels
 
     /// <summary>An image from a .npy file of two or three dimensions.</summary>
     /// <exception cref="InputException">The file is no such array, or the size does not fit it.</exception>
-    public static Voxels Load(string path, params double[] size) => FromArray(Npy.Read(path), size);
+    public static Voxels Load(string path, params double[] size)
+    {
+        var array = Npy.Read(path);
+        try { return FromArray(array, size); }
+        catch (InputException e) when (e.Faults[0].File is null) { throw new InputException(path, 0, 0, e.Message); }
+    }
 
     /// <summary>An image from an array of two or three dimensions.</summary>
     /// <exception cref="InputException">The array has other dimensions or no integers, or the size does not fit it.</exception>
