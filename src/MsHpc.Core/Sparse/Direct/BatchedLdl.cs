@@ -135,7 +135,7 @@ public sealed unsafe partial class BatchedLdl
                     for (int j = begin; j < end; j += 4)
                     {
                         int count = Math.Min(4, end - j), group = j / 4;
-                        for (int c = 0; c < count; c++) PackRow(tile + c, below + (j + c) / 4 * stride + (j + c) % 4, d, w);
+                        PackRows(tile, below, stride, j, count, d, w);
                         Lanes* a = below + group * stride;
                         int* t = target + 4 * group;
                         int n = belowGroups - group;
@@ -148,6 +148,7 @@ public sealed unsafe partial class BatchedLdl
                         }
                     }
                 }
+                // END SEGMENTS
             }
         }
         // Pivots that are small beside their own row and beside the whole matrix.
@@ -246,11 +247,22 @@ public sealed unsafe partial class BatchedLdl
         }
     }
 
-    /// <summary>tile[4 k] = −D_k L_jk for one row j.</summary>
+    /// <summary>tile[4 k + c] = −D_k L_(j+c)k for up to four rows; the others repeat row j.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void PackRow(Lanes* tile, Lanes* row, Lanes* d, int w)
+    private static void PackRows(Lanes* tile, Lanes* below, nint stride, int j, int count, Lanes* d, int w)
     {
-        for (int k = 0; k < w; k++) tile[4 * k] = -(row[4 * k] * d[k]);
+        Lanes* r0 = below + (j >> 2) * stride + (j & 3), r1 = r0, r2 = r0, r3 = r0;
+        if (count > 1) r1 = below + (j + 1 >> 2) * stride + (j + 1 & 3);
+        if (count > 2) r2 = below + (j + 2 >> 2) * stride + (j + 2 & 3);
+        if (count > 3) r3 = below + (j + 3 >> 2) * stride + (j + 3 & 3);
+        for (nint k = 0; k < w; k++, tile += 4)
+        {
+            var minus = -d[k];
+            tile[0] = minus * r0[4 * k];
+            tile[1] = minus * r1[4 * k];
+            tile[2] = minus * r2[4 * k];
+            tile[3] = minus * r3[4 * k];
+        }
     }
 
     /// <summary>
