@@ -473,10 +473,10 @@ public sealed unsafe partial class BatchedLdl
         for (int i = 0; i < groups; i++, a += stride, rel += 4)
         {
             Lanes* r0 = storage + rel[0], r1 = storage + rel[1], r2 = storage + rel[2], r3 = storage + rel[3];
-            Lanes x00 = r0[c0], x01 = r0[c1], x02 = r0[c2], x03 = r0[c3];
-            Lanes x10 = r1[c0], x11 = r1[c1], x12 = r1[c2], x13 = r1[c3];
-            Lanes x20 = r2[c0], x21 = r2[c1], x22 = r2[c2], x23 = r2[c3];
-            Lanes x30 = r3[c0], x31 = r3[c1], x32 = r3[c2], x33 = r3[c3];
+            Lanes x00 = Lanes.Zero, x01 = Lanes.Zero, x02 = Lanes.Zero, x03 = Lanes.Zero;
+            Lanes x10 = Lanes.Zero, x11 = Lanes.Zero, x12 = Lanes.Zero, x13 = Lanes.Zero;
+            Lanes x20 = Lanes.Zero, x21 = Lanes.Zero, x22 = Lanes.Zero, x23 = Lanes.Zero;
+            Lanes x30 = Lanes.Zero, x31 = Lanes.Zero, x32 = Lanes.Zero, x33 = Lanes.Zero;
             Lanes* p = a, q = b;
             for (int k = 0; k < w; k++, p += 4, q += 4)
             {
@@ -502,22 +502,22 @@ public sealed unsafe partial class BatchedLdl
                 x32 = Lane.Fma(a3, b2, x32);
                 x33 = Lane.Fma(a3, b3, x33);
             }
-            r0[c0] = x00;
-            r0[c1] = x01;
-            r0[c2] = x02;
-            r0[c3] = x03;
-            r1[c0] = x10;
-            r1[c1] = x11;
-            r1[c2] = x12;
-            r1[c3] = x13;
-            r2[c0] = x20;
-            r2[c1] = x21;
-            r2[c2] = x22;
-            r2[c3] = x23;
-            r3[c0] = x30;
-            r3[c1] = x31;
-            r3[c2] = x32;
-            r3[c3] = x33;
+            r0[c0] += x00;
+            r0[c1] += x01;
+            r0[c2] += x02;
+            r0[c3] += x03;
+            r1[c0] += x10;
+            r1[c1] += x11;
+            r1[c2] += x12;
+            r1[c3] += x13;
+            r2[c0] += x20;
+            r2[c1] += x21;
+            r2[c2] += x22;
+            r2[c3] += x23;
+            r3[c0] += x30;
+            r3[c1] += x31;
+            r3[c2] += x32;
+            r3[c3] += x33;
         }
     }
 
@@ -528,10 +528,10 @@ public sealed unsafe partial class BatchedLdl
         for (int i = 0; i < groups; i++, a += stride, rel += 4)
         {
             Lanes* r0 = storage + rel[0], r1 = storage + rel[1], r2 = storage + rel[2], r3 = storage + rel[3];
-            Lanes x00 = r0[c0], x01 = r0[c1];
-            Lanes x10 = r1[c0], x11 = r1[c1];
-            Lanes x20 = r2[c0], x21 = r2[c1];
-            Lanes x30 = r3[c0], x31 = r3[c1];
+            Lanes x00 = Lanes.Zero, x01 = Lanes.Zero;
+            Lanes x10 = Lanes.Zero, x11 = Lanes.Zero;
+            Lanes x20 = Lanes.Zero, x21 = Lanes.Zero;
+            Lanes x30 = Lanes.Zero, x31 = Lanes.Zero;
             Lanes* p = a, q = b;
             for (int k = 0; k < w; k++, p += 4, q += 4)
             {
@@ -549,14 +549,14 @@ public sealed unsafe partial class BatchedLdl
                 x30 = Lane.Fma(a3, b0, x30);
                 x31 = Lane.Fma(a3, b1, x31);
             }
-            r0[c0] = x00;
-            r0[c1] = x01;
-            r1[c0] = x10;
-            r1[c1] = x11;
-            r2[c0] = x20;
-            r2[c1] = x21;
-            r3[c0] = x30;
-            r3[c1] = x31;
+            r0[c0] += x00;
+            r0[c1] += x01;
+            r1[c0] += x10;
+            r1[c1] += x11;
+            r2[c0] += x20;
+            r2[c1] += x21;
+            r3[c0] += x30;
+            r3[c1] += x31;
         }
     }
 
@@ -567,10 +567,10 @@ public sealed unsafe partial class BatchedLdl
         for (int i = 0; i < groups; i++, a += stride, rel += 4)
         {
             Lanes* r0 = storage + rel[0], r1 = storage + rel[1], r2 = storage + rel[2], r3 = storage + rel[3];
-            Lanes x00 = r0[c0];
-            Lanes x10 = r1[c0];
-            Lanes x20 = r2[c0];
-            Lanes x30 = r3[c0];
+            Lanes x00 = Lanes.Zero;
+            Lanes x10 = Lanes.Zero;
+            Lanes x20 = Lanes.Zero;
+            Lanes x30 = Lanes.Zero;
             Lanes* p = a, q = b;
             for (int k = 0; k < w; k++, p += 4, q += 4)
             {
@@ -584,10 +584,10 @@ public sealed unsafe partial class BatchedLdl
                 var a3 = p[3];
                 x30 = Lane.Fma(a3, b0, x30);
             }
-            r0[c0] = x00;
-            r1[c0] = x10;
-            r2[c0] = x20;
-            r3[c0] = x30;
+            r0[c0] += x00;
+            r1[c0] += x10;
+            r2[c0] += x20;
+            r3[c0] += x30;
         }
     }
 }
