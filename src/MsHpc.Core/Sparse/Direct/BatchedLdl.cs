@@ -22,7 +22,6 @@ public sealed unsafe partial class BatchedLdl
     private readonly int[] _first;
     private readonly int[] _permutation;
     private readonly AlignedBuffer _storage, _own, _tile, _pivot, _inverse, _scale, _work;
-    private readonly double _tiny;
 
     /// <summary>Allocates the factor: about 64·<see cref="SymbolicLdl.FactorNonzeros"/> bytes.</summary>
     /// <exception cref="NumericalException">The factor does not fit one array.</exception>
@@ -39,7 +38,6 @@ public sealed unsafe partial class BatchedLdl
         _inverse = new AlignedBuffer(8L * schedule.Columns);
         _scale = new AlignedBuffer(8L * schedule.Columns);
         _work = new AlignedBuffer(8L * 4 * (schedule.Columns + 1));
-        _tiny = SymbolicLdl.PivotTolerance(schedule.Columns);
     }
 
     /// <summary>The analysis this factorisation follows.</summary>
@@ -75,8 +73,10 @@ public sealed unsafe partial class BatchedLdl
     /// <param name="active">Bit l set: lane l holds a matrix. Other lanes may hold anything; their solutions are zero (NaN if they held NaN).</param>
     /// <param name="requirePositive">Whether a negative pivot is a failure.</param>
     /// <returns>
-    /// Bits of the active lanes that failed: some pivot d_i is not a number, or |d_i| ≤ τ |a_ii| with τ = 32 ε √n (for a_ii = 0: τ times
-    /// the lane's largest diagonal entry), or d_i ≤ 0 where positive pivots are required. Solutions of failed lanes are meaningless.
+    /// Bits of the active lanes that failed: some pivot d_i is not a number, d_i ≤ 0 where positive pivots are required, or d_i is no larger
+    /// than rounding: |d_i| ≤ 8 ε |a_ii|, or |d_i| ≤ 8 ε Σ_k |a_kk| v_k² with v = L⁻ᵀ e_i, the uncertainty of d_i = vᵀ A v (checked, at
+    /// the price of a solve, for pivots that look suspicious). For a_ii = 0 the lane's largest diagonal entry stands in. Solutions of
+    /// failed lanes are meaningless.
     /// </returns>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public byte Factor(byte active, bool requirePositive)
@@ -95,9 +95,7 @@ public sealed unsafe partial class BatchedLdl
                 largest = Vector512.Max(largest, a);
             }
         }
-        var tiny = Lane.Of(_tiny);
-        for (int j = 0; j < columns; j++)
-            scale[j] = tiny * Lane.Select(Vector512.Equals(scale[j], Lanes.Zero), largest, scale[j]);
+        for (int j = 0; j < columns; j++) scale[j] = Lane.Select(Vector512.Equals(scale[j], Lanes.Zero), largest, scale[j]);
 
         var state = new PivotState { Active = Lane.Mask(active), Positive = requirePositive ? Lanes.Zero : Lane.Of(double.NegativeInfinity) };
         fixed (int* rel = schedule.Rel, columnOffset = schedule.ColumnOffset)
@@ -137,7 +135,7 @@ public sealed unsafe partial class BatchedLdl
                     for (int j = begin; j < end; j += 4)
                     {
                         int count = Math.Min(4, end - j), group = j / 4;
-                        for (int c = 0; c < count; c++) PackRow(tile + c, below + (j + c) / 4 * stride + (j + c) % 4, d, w);
+                        PackRows(tile, below, stride, j, count, d, w);
                         Lanes* a = below + group * stride;
                         int* t = target + 4 * group;
                         int n = belowGroups - group;
@@ -150,9 +148,41 @@ public sealed unsafe partial class BatchedLdl
                         }
                     }
                 }
+                // END SEGMENTS
             }
         }
+        // Pivots that are small beside their own row and beside the whole matrix.
+        var global = Lane.Of(SymbolicLdl.SuspiciousGlobally(columns)) * largest;
+        var local = Lane.Of(SymbolicLdl.SuspiciousPivot);
+        var open = Vector512.AndNot(state.Active, state.Failed);
+        int checks = 0;
+        for (int j = 0; j < columns && checks < 32; j++)
+        {
+            var size = Vector512.Abs(pivots[j]);
+            if (Vector512.GreaterThanAll(Lane.Select(open, size, Lanes.One), Lane.Select(open, Vector512.Min(global, local * scale[j]), Lanes.Zero))) continue;
+            checks++;
+            state.Failed |= open & Vector512.LessThanOrEqual(size, Noise(j));
+            open = Vector512.AndNot(state.Active, state.Failed);
+        }
         return Lane.Bits(state.Failed);
+    }
+
+    /// <summary>Rounding noise of pivot j in each lane, see <see cref="SymbolicLdl.PivotNoise"/>.</summary>
+    private Lanes Noise(int j)
+    {
+        var schedule = _schedule;
+        Lanes* y = _work.Lanes, scale = _scale.Lanes;
+        new Span<Lanes>(y, schedule.Columns + 1).Clear();
+        y[j] = _pivot.Lanes[j];
+        fixed (int* rows = schedule.RowPad)
+        {
+            for (int s = Symbolic.SupernodeOf[j]; s >= 0; s--)
+                Backward1(_storage.Lanes + schedule.Panel[s], schedule.Width[s], schedule.OwnGroups[s], schedule.BelowGroups[s],
+                    y, y + _first[s], rows + schedule.PadStart[s], _inverse.Lanes + _first[s]);
+        }
+        var sum = Lanes.Zero;
+        for (int k = 0; k <= j; k++) sum = Lane.Fma(scale[k] * y[k], y[k], sum);
+        return Lane.Of(SymbolicLdl.PivotNoise) * sum;
     }
 
     private struct PivotState
@@ -200,7 +230,7 @@ public sealed unsafe partial class BatchedLdl
         for (int c = 0; c < count; c++)
         {
             var pivot = block[5 * c];
-            var good = Vector512.GreaterThan(Vector512.Abs(pivot), scale[c]) & Vector512.GreaterThan(pivot, state.Positive) & state.Active;
+            var good = Vector512.GreaterThan(Vector512.Abs(pivot), Lane.Of(SymbolicLdl.LostPivot) * scale[c]) & Vector512.GreaterThan(pivot, state.Positive) & state.Active;
             state.Failed |= Vector512.AndNot(state.Active, good);
             var reciprocal = (Lanes.One / Lane.Select(good, pivot, Lanes.One)) & good;
             d[c] = pivot & good;
@@ -217,11 +247,22 @@ public sealed unsafe partial class BatchedLdl
         }
     }
 
-    /// <summary>tile[4 k] = −D_k L_jk for one row j.</summary>
+    /// <summary>tile[4 k + c] = −D_k L_(j+c)k for up to four rows; the others repeat row j.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void PackRow(Lanes* tile, Lanes* row, Lanes* d, int w)
+    private static void PackRows(Lanes* tile, Lanes* below, nint stride, int j, int count, Lanes* d, int w)
     {
-        for (int k = 0; k < w; k++) tile[4 * k] = -(row[4 * k] * d[k]);
+        Lanes* r0 = below + (j >> 2) * stride + (j & 3), r1 = r0, r2 = r0, r3 = r0;
+        if (count > 1) r1 = below + (j + 1 >> 2) * stride + (j + 1 & 3);
+        if (count > 2) r2 = below + (j + 2 >> 2) * stride + (j + 2 & 3);
+        if (count > 3) r3 = below + (j + 3 >> 2) * stride + (j + 3 & 3);
+        for (nint k = 0; k < w; k++, tile += 4)
+        {
+            var minus = -d[k];
+            tile[0] = minus * r0[4 * k];
+            tile[1] = minus * r1[4 * k];
+            tile[2] = minus * r2[4 * k];
+            tile[3] = minus * r3[4 * k];
+        }
     }
 
     /// <summary>
@@ -432,10 +473,10 @@ public sealed unsafe partial class BatchedLdl
         for (int i = 0; i < groups; i++, a += stride, rel += 4)
         {
             Lanes* r0 = storage + rel[0], r1 = storage + rel[1], r2 = storage + rel[2], r3 = storage + rel[3];
-            Lanes x00 = r0[c0], x01 = r0[c1], x02 = r0[c2], x03 = r0[c3];
-            Lanes x10 = r1[c0], x11 = r1[c1], x12 = r1[c2], x13 = r1[c3];
-            Lanes x20 = r2[c0], x21 = r2[c1], x22 = r2[c2], x23 = r2[c3];
-            Lanes x30 = r3[c0], x31 = r3[c1], x32 = r3[c2], x33 = r3[c3];
+            Lanes x00 = Lanes.Zero, x01 = Lanes.Zero, x02 = Lanes.Zero, x03 = Lanes.Zero;
+            Lanes x10 = Lanes.Zero, x11 = Lanes.Zero, x12 = Lanes.Zero, x13 = Lanes.Zero;
+            Lanes x20 = Lanes.Zero, x21 = Lanes.Zero, x22 = Lanes.Zero, x23 = Lanes.Zero;
+            Lanes x30 = Lanes.Zero, x31 = Lanes.Zero, x32 = Lanes.Zero, x33 = Lanes.Zero;
             Lanes* p = a, q = b;
             for (int k = 0; k < w; k++, p += 4, q += 4)
             {
@@ -461,22 +502,22 @@ public sealed unsafe partial class BatchedLdl
                 x32 = Lane.Fma(a3, b2, x32);
                 x33 = Lane.Fma(a3, b3, x33);
             }
-            r0[c0] = x00;
-            r0[c1] = x01;
-            r0[c2] = x02;
-            r0[c3] = x03;
-            r1[c0] = x10;
-            r1[c1] = x11;
-            r1[c2] = x12;
-            r1[c3] = x13;
-            r2[c0] = x20;
-            r2[c1] = x21;
-            r2[c2] = x22;
-            r2[c3] = x23;
-            r3[c0] = x30;
-            r3[c1] = x31;
-            r3[c2] = x32;
-            r3[c3] = x33;
+            r0[c0] += x00;
+            r0[c1] += x01;
+            r0[c2] += x02;
+            r0[c3] += x03;
+            r1[c0] += x10;
+            r1[c1] += x11;
+            r1[c2] += x12;
+            r1[c3] += x13;
+            r2[c0] += x20;
+            r2[c1] += x21;
+            r2[c2] += x22;
+            r2[c3] += x23;
+            r3[c0] += x30;
+            r3[c1] += x31;
+            r3[c2] += x32;
+            r3[c3] += x33;
         }
     }
 
@@ -487,10 +528,10 @@ public sealed unsafe partial class BatchedLdl
         for (int i = 0; i < groups; i++, a += stride, rel += 4)
         {
             Lanes* r0 = storage + rel[0], r1 = storage + rel[1], r2 = storage + rel[2], r3 = storage + rel[3];
-            Lanes x00 = r0[c0], x01 = r0[c1];
-            Lanes x10 = r1[c0], x11 = r1[c1];
-            Lanes x20 = r2[c0], x21 = r2[c1];
-            Lanes x30 = r3[c0], x31 = r3[c1];
+            Lanes x00 = Lanes.Zero, x01 = Lanes.Zero;
+            Lanes x10 = Lanes.Zero, x11 = Lanes.Zero;
+            Lanes x20 = Lanes.Zero, x21 = Lanes.Zero;
+            Lanes x30 = Lanes.Zero, x31 = Lanes.Zero;
             Lanes* p = a, q = b;
             for (int k = 0; k < w; k++, p += 4, q += 4)
             {
@@ -508,14 +549,14 @@ public sealed unsafe partial class BatchedLdl
                 x30 = Lane.Fma(a3, b0, x30);
                 x31 = Lane.Fma(a3, b1, x31);
             }
-            r0[c0] = x00;
-            r0[c1] = x01;
-            r1[c0] = x10;
-            r1[c1] = x11;
-            r2[c0] = x20;
-            r2[c1] = x21;
-            r3[c0] = x30;
-            r3[c1] = x31;
+            r0[c0] += x00;
+            r0[c1] += x01;
+            r1[c0] += x10;
+            r1[c1] += x11;
+            r2[c0] += x20;
+            r2[c1] += x21;
+            r3[c0] += x30;
+            r3[c1] += x31;
         }
     }
 
@@ -526,10 +567,10 @@ public sealed unsafe partial class BatchedLdl
         for (int i = 0; i < groups; i++, a += stride, rel += 4)
         {
             Lanes* r0 = storage + rel[0], r1 = storage + rel[1], r2 = storage + rel[2], r3 = storage + rel[3];
-            Lanes x00 = r0[c0];
-            Lanes x10 = r1[c0];
-            Lanes x20 = r2[c0];
-            Lanes x30 = r3[c0];
+            Lanes x00 = Lanes.Zero;
+            Lanes x10 = Lanes.Zero;
+            Lanes x20 = Lanes.Zero;
+            Lanes x30 = Lanes.Zero;
             Lanes* p = a, q = b;
             for (int k = 0; k < w; k++, p += 4, q += 4)
             {
@@ -543,10 +584,10 @@ public sealed unsafe partial class BatchedLdl
                 var a3 = p[3];
                 x30 = Lane.Fma(a3, b0, x30);
             }
-            r0[c0] = x00;
-            r1[c0] = x10;
-            r2[c0] = x20;
-            r3[c0] = x30;
+            r0[c0] += x00;
+            r1[c0] += x10;
+            r2[c0] += x20;
+            r3[c0] += x30;
         }
     }
 }

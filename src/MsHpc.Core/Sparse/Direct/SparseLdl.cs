@@ -15,7 +15,6 @@ public sealed unsafe partial class SparseLdl
     private readonly LdlSchedule _schedule;
     private readonly int[] _first, _permutation;
     private readonly AlignedBuffer _storage, _own, _tile, _pivot, _inverse, _scale, _work, _sums, _scratch;
-    private readonly double _tiny;
 
     /// <summary>Allocates the factor: about 8·<see cref="SymbolicLdl.FactorNonzeros"/> bytes.</summary>
     /// <exception cref="NumericalException">The factor does not fit one array.</exception>
@@ -34,15 +33,15 @@ public sealed unsafe partial class SparseLdl
         _work = new AlignedBuffer(schedule.Columns + 8L);
         _sums = new AlignedBuffer(8L * schedule.MaxWidth);
         _scratch = new AlignedBuffer(128);
-        _tiny = SymbolicLdl.PivotTolerance(schedule.Columns);
     }
 
     /// <summary>The analysis this factorisation follows.</summary>
     public SymbolicLdl Symbolic { get; }
 
     /// <summary>
-    /// Factors a matrix. A pivot d_i fails when |d_i| ≤ τ max_j |a_ij| with τ = 32 ε √n, is negative where that is not allowed, or is not
-    /// finite; the factorisation stops there.
+    /// Factors a matrix. A pivot d_i fails when it is negative where that is not allowed, not finite, or no larger than rounding:
+    /// |d_i| ≤ 8 ε s_i, or |d_i| ≤ 8 ε Σ_k s_k v_k² with v = L⁻ᵀ e_i and s_k = max_j |a_kj|, the uncertainty of d_i = vᵀ A v. The latter
+    /// finds the null spaces of large and of badly scaled matrices; it costs one solve for each pivot that looks suspicious.
     /// </summary>
     /// <param name="values">One per pattern entry; the lower triangle is read, the upper one only for the size of its entries.</param>
     /// <param name="requirePositive">Whether a negative pivot is a failure.</param>
@@ -58,6 +57,7 @@ public sealed unsafe partial class SparseLdl
         NativeMemory.Clear(storage, (nuint)schedule.Length * 8);
         var inversePermutation = Symbolic.Inverse;
         var slots = schedule.Slot;
+        double greatest = 0;
         for (int i = 0; i < pattern.Rows; i++)
         {
             double largest = 0;
@@ -68,7 +68,8 @@ public sealed unsafe partial class SparseLdl
                 int slot = slots[k];
                 if (slot >= 0) storage[slot] = v;
             }
-            scale[inversePermutation[i]] = _tiny * largest;
+            scale[inversePermutation[i]] = largest;
+            greatest = Math.Max(greatest, largest);
         }
 
         int negatives = 0;
@@ -92,10 +93,12 @@ public sealed unsafe partial class SparseLdl
                     int bad = DiagonalBlock(panelJ + 8 * c0, ownJ + 8 * c0, count, d + c0, inverse + c0, scale + first + c0, requirePositive, ref negatives);
                     if (bad >= 0)
                     {
+                        int at = first + c0 + bad;
                         double pivot = d[c0 + bad];
                         var outcome = !double.IsFinite(pivot) ? LdlOutcome.NotANumber
-                            : Math.Abs(pivot) <= scale[first + c0 + bad] ? LdlOutcome.Singular : LdlOutcome.NotPositive;
-                        return new LdlStatus(outcome, _permutation[first + c0 + bad], pivot, negatives);
+                            : Math.Abs(pivot) <= SymbolicLdl.LostPivot * scale[at] || Math.Abs(pivot) <= Noise(at)
+                            ? LdlOutcome.Singular : LdlOutcome.NotPositive;
+                        return new LdlStatus(outcome, _permutation[at], pivot, negatives);
                     }
                     int i = j + 1;
                     for (; i + 1 < groups; i += 2)
@@ -125,7 +128,36 @@ public sealed unsafe partial class SparseLdl
                 }
             }
         }
+        double global = SymbolicLdl.SuspiciousGlobally(schedule.Columns) * greatest;
+        int checks = 0;
+        for (int j = 0; j < schedule.Columns && checks < 32; j++)
+        {
+            double size = Math.Abs(pivots[j]);
+            if (size > global || size > SymbolicLdl.SuspiciousPivot * scale[j]) continue;
+            checks++;
+            if (size <= Noise(j)) return new LdlStatus(LdlOutcome.Singular, _permutation[j], pivots[j], negatives);
+        }
         return new LdlStatus(LdlOutcome.Ok, -1, 0, negatives);
+    }
+
+    /// <summary>Rounding noise of pivot j, see <see cref="SymbolicLdl.PivotNoise"/>; needs the columns before j only.</summary>
+    private double Noise(int j)
+    {
+        var schedule = _schedule;
+        double* y = _work.Pointer, scale = _scale.Pointer;
+        new Span<double>(y, schedule.Columns + 1).Clear();
+        y[j] = _pivot.Pointer[j];
+        _inverse.Pointer[j] = 1 / y[j];
+        int last = Symbolic.SupernodeOf[j];
+        fixed (int* rows = schedule.RowPad)
+        {
+            for (int s = last; s >= 0; s--)
+                Backward(_storage.Pointer + schedule.Panel[s], schedule.Width[s], schedule.OwnGroups[s], schedule.BelowGroups[s], y, y + _first[s],
+                    rows + schedule.PadStart[s], _inverse.Pointer + _first[s], _sums.Lanes, _scratch.Pointer);
+        }
+        double sum = 0;
+        for (int k = 0; k <= j; k++) sum += scale[k] * y[k] * y[k];
+        return SymbolicLdl.PivotNoise * sum;
     }
 
     /// <summary>Eliminates the block of up to eight columns on the diagonal; returns the first bad column or −1.</summary>
@@ -135,7 +167,7 @@ public sealed unsafe partial class SparseLdl
         for (int c = 0; c < count; c++)
         {
             double pivot = d[c] = block[9 * c];
-            if (!(Math.Abs(pivot) > scale[c]) || !double.IsFinite(pivot) || (positive && pivot < 0)) return c;
+            if (!(Math.Abs(pivot) > SymbolicLdl.LostPivot * scale[c]) || !double.IsFinite(pivot) || (positive && pivot < 0)) return c;
             if (pivot < 0) negatives++;
             double reciprocal = inverse[c] = 1 / pivot;
             for (int r = c + 1; r < count; r++)

@@ -30,10 +30,10 @@ public readonly record struct LuStatus(LdlOutcome Outcome, int Unknown, double P
 public sealed unsafe class SparseLu
 {
     private readonly SparsePattern _pattern;
-    private readonly int[] _column, _mirror, _rowPosition, _pivotRow, _mark, _stack, _next, _topological;
+    private readonly int[] _column, _columnPosition, _mirror, _rowPosition, _pivotRow, _mark, _stack, _next, _topological;
     private readonly int[] _lowerStart, _upperStart;
-    private readonly double[] _x, _y, _pivot;
-    private readonly double _threshold, _tiny;
+    private readonly double[] _x, _y, _pivot, _size;
+    private readonly double _threshold;
     private int[] _lowerRow, _upperRow;
     private double[] _lower, _upper;
 
@@ -53,7 +53,8 @@ public sealed unsafe class SparseLu
         var symbolic = SymbolicLdl.Analyze(pattern, nodeOf, coordinates, dimension);
         int n = pattern.Rows;
         _column = symbolic.Perm;
-        _tiny = SymbolicLdl.PivotTolerance(n);
+        _columnPosition = symbolic.Inverse;
+        _size = new double[n];
         _mirror = new int[pattern.Count];
         var at = pattern.RowStart.AsSpan(0, n).ToArray();
         for (int i = 0; i < n; i++)
@@ -82,7 +83,11 @@ public sealed unsafe class SparseLu
     /// <summary>Entries of L and U of the last factorisation, diagonals included.</summary>
     public long FactorNonzeros => (long)_lowerStart[Rows] + _upperStart[Rows] + 2L * Rows;
 
-    /// <summary>Factors a matrix. A column fails when its largest pivot candidate is at most τ times its largest entry, τ = 32 ε √n.</summary>
+    /// <summary>
+    /// Factors a matrix. A column fails when its largest pivot candidate is not finite or no larger than rounding: at most 8 ε times the
+    /// column's largest entry, or |u_kk| ≤ 8 ε |w|ᵀ |A| |v| with w = L⁻ᵀ e_k and U v = u_kk e_k, the uncertainty of u_kk = wᵀ A v (found, at
+    /// the price of a solve, for pivots that look suspicious).
+    /// </summary>
     /// <param name="values">One per pattern entry.</param>
     /// <exception cref="ArgumentException">Wrong number of values.</exception>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -95,6 +100,7 @@ public sealed unsafe class SparseLu
         Array.Clear(_x);
         var columns = _pattern.Columns;
         int lowerEnd = 0, upperEnd = 0;
+        double greatest = 0;
         for (int k = 0; k < n; k++)
         {
             int column = _column[k];
@@ -136,12 +142,14 @@ public sealed unsafe class SparseLu
                 if (!double.IsFinite(a)) return new LuStatus(LdlOutcome.NotANumber, column, a);
                 if (a > largest) { largest = a; pivotRow = i; }
             }
-            if (!(largest > _tiny * size)) return new LuStatus(double.IsFinite(size) ? LdlOutcome.Singular : LdlOutcome.NotANumber, column, Math.Max(largest, 0));
+            if (!(largest > SymbolicLdl.LostPivot * size)) return new LuStatus(double.IsFinite(size) ? LdlOutcome.Singular : LdlOutcome.NotANumber, column, Math.Max(largest, 0));
             if (_rowPosition[column] < 0 && _mark[column] == k && Math.Abs(_x[column]) >= _threshold * largest) pivotRow = column;
             double pivot = _x[pivotRow];
             _rowPosition[pivotRow] = k;
             _pivotRow[k] = pivotRow;
             _pivot[k] = pivot;
+            _size[k] = size;
+            greatest = Math.Max(greatest, size);
             for (int t = top; t < n; t++)
             {
                 int i = _topological[t];
@@ -156,7 +164,43 @@ public sealed unsafe class SparseLu
             _upperStart[k + 1] = upperEnd;
         }
         for (int p = 0; p < lowerEnd; p++) _lowerRow[p] = _rowPosition[_lowerRow[p]];
+        double global = SymbolicLdl.SuspiciousGlobally(n) * greatest;
+        int checks = 0;
+        for (int k = 0; k < n && checks < 32; k++)
+        {
+            double pivot = Math.Abs(_pivot[k]);
+            if (pivot > global || pivot > SymbolicLdl.SuspiciousPivot * _size[k]) continue;
+            checks++;
+            if (pivot <= Noise(k, values)) return new LuStatus(LdlOutcome.Singular, _column[k], pivot);
+        }
         return new LuStatus(LdlOutcome.Ok, -1, 0);
+    }
+
+    /// <summary>8 ε |w|ᵀ |A| |v| of pivot k.</summary>
+    private double Noise(int k, ReadOnlySpan<double> values)
+    {
+        Array.Clear(_x);
+        Array.Clear(_y);
+        _y[k] = 1;
+        _x[k] = 1;
+        for (int j = k; j >= 0; j--)
+        {
+            if (j < k) _y[j] /= _pivot[j];
+            double v = _y[j];
+            for (int p = _upperStart[j]; p < _upperStart[j + 1]; p++) _y[_upperRow[p]] -= _upper[p] * v;
+            double w = _x[j];
+            for (int p = _lowerStart[j]; p < _lowerStart[j + 1]; p++) w -= _lower[p] * _x[_lowerRow[p]];
+            _x[j] = w;
+        }
+        double sum = 0;
+        for (int i = 0; i < Rows; i++)
+        {
+            double row = 0;
+            for (int p = _pattern.RowStart[i]; p < _pattern.RowStart[i + 1]; p++)
+                row += Math.Abs(values[p] * _y[_columnPosition[_pattern.Columns[p]]]);
+            sum += row * Math.Abs(_x[_rowPosition[i]]);
+        }
+        return SymbolicLdl.PivotNoise * sum;
     }
 
     /// <summary>Depth-first search from a row through the columns of L; writes what it leaves in front of <paramref name="top"/>.</summary>

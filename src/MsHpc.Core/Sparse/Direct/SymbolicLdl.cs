@@ -127,8 +127,21 @@ public sealed class SymbolicLdl
         }
     }
 
-    /// <summary>Smallest pivot, relative to its row's scale, that is told from rounding: 32 ε √n.</summary>
-    internal static double PivotTolerance(int rows) => 32 * 2.220446049250313e-16 * Math.Sqrt(rows);
+    /// <summary>A pivot is lost at once when it is this small beside its row: 8 ε.</summary>
+    internal const double LostPivot = 8 * 2.220446049250313e-16;
+
+    /// <summary>
+    /// Rounding noise of a pivot, as a multiple of Σ_k a_kk v_k². With v = L⁻ᵀ e_i the pivot is d_i = vᵀ A v, so an error of ε in the
+    /// entries of A (assembly alone makes it) shifts it by some ε |v|ᵀ |A| |v|. A pivot below that is singular as far as anyone can tell.
+    /// This holds for any size and contrast, which a bound relative to a_ii does not.
+    /// </summary>
+    internal const double PivotNoise = 8 * 2.220446049250313e-16;
+
+    /// <summary>Only pivots this small beside their row are worth the solve that <see cref="PivotNoise"/> needs.</summary>
+    internal const double SuspiciousPivot = 1e-6;
+
+    /// <summary>… and only those this small beside the largest entry of the matrix: Σ_k a_kk v_k² rarely exceeds n max a_kk by more.</summary>
+    internal static double SuspiciousGlobally(int rows) => 16 * PivotNoise * rows;
 
     /// <summary>Multiply-adds of eliminating w columns with m rows below: Σ over pivots of r (r + 3) / 2, r the rows below the pivot.</summary>
     internal static double Elimination(long w, long m)
@@ -218,6 +231,8 @@ public sealed class SymbolicLdl
             : 600 + 60 * w + work / 6 + 1.5 * (m * m / 2) + 0.8 * w * m + 0.5 * w * w;
     }
 
+    private const double WidestBatched = 48, WidestSingle = 256;
+
     private static SymbolicLdl Build(SparsePattern pattern, QuotientGraph graph, int[] order, bool batched)
     {
         int n = graph.Count;
@@ -293,10 +308,22 @@ public sealed class SymbolicLdl
         int at = 0;
         foreach (int s in sequence)
         {
-            foreach (int k in columns[s]) vertices[at++] = order[k];
+            // Wide supernodes are cut into chunks that the caches hold; the chunks' row structures come out of the general rule below.
+            int chunks = (int)Math.Ceiling(width[s] / (batched ? WidestBatched : WidestSingle));
+            double target = width[s] / chunks, filled = 0;
+            foreach (int k in columns[s])
+            {
+                if (filled >= target - 1e-9)
+                {
+                    firstVertex.Add(at);
+                    filled -= target;
+                }
+                filled += graph.Weight(order[k]);
+                vertices[at++] = order[k];
+            }
             firstVertex.Add(at);
         }
-        count = sequence.Length;
+        count = firstVertex.Count - 1;
 
         var permutation = Ordering.Expand(graph, vertices);
         var position = new int[n];
