@@ -73,7 +73,8 @@ public sealed record EmbeddedSolverOptions
 /// <para>Positive definite: LDLᵀ with positive pivots, or CG with smoothed aggregation. Symmetric: LDLᵀ, with LU where it meets a bad pivot
 /// or the residual stays large, or MINRES. General: LU, or GMRES with ILU(0). Under Auto, a Krylov method that fails hands over to the
 /// direct one when that is affordable.</para>
-/// <para>Every answer is judged by its true residual; direct ones are refined up to three times. Singular matrices are reported: by their
+/// <para>Every answer is judged by its true residual; direct ones are refined up to three times. Where rounding of A x alone exceeds the
+/// tolerance (backward error below 1e-14: slender bodies, point supports), the answer counts and the report says so. Singular matrices are reported: by their
 /// pivots (direct), by a condition estimate (LU and indefinite LDLᵀ), by testing rigid-body motions and constants on every connected part
 /// (Krylov); a Krylov solve of a consistent system with some other mechanism is not noticed.</para>
 /// <para>On several ranks the matrix is gathered on all of them and solved redundantly: the same bits everywhere, no speed-up. Use
@@ -333,12 +334,17 @@ public sealed class EmbeddedSolver : ILinearSolver
     private SolveReport Judge(ReadOnlySpan<double> x, double normB, double relative, int steps)
     {
         if (relative <= _options.RelativeTolerance) return new(true, steps, relative, "direct solve");
-        // An ill-conditioned matrix leaves a residual of about ε ‖A‖ ‖x‖, which no solver can improve.
-        double backward = relative * normB / (_normA * Vec.Norm(x) + normB);
-        return backward <= 1e-14
-            ? new(true, steps, relative, "direct solve, exact to rounding (ill-conditioned: the residual cannot fall further)")
-            : new(false, steps, relative, $"direct solve left a relative residual of {relative:g3}; the matrix may be singular or not as symmetric as promised");
+        if (!IsExactToRounding(x, normB, relative))
+            return new(false, steps, relative, $"direct solve left a relative residual of {relative:g3}; the matrix may be singular or not as symmetric as promised");
+        return IsSingular()
+            ? new(false, steps, relative, "matrix is singular to working precision (estimated condition above 1e14)")
+            : new(true, steps, relative, "direct solve, exact to rounding (ill-conditioned: the residual cannot fall further)");
     }
+
+    /// <summary>Whether the residual is what rounding of A x leaves, about ε ‖A‖ ‖x‖, which no solver can improve: slender bodies,
+    /// point supports, penalties.</summary>
+    private bool IsExactToRounding(ReadOnlySpan<double> x, double normB, double relative)
+        => relative * normB <= 1e-14 * (_normA * Vec.Norm(x) + normB);
 
     /// <summary>Condition of the equilibrated matrix S A S by two steps of inverse iteration; S from the largest entry of each row.</summary>
     private bool IsSingular()
@@ -418,6 +424,8 @@ public sealed class EmbeddedSolver : ILinearSolver
             EmbeddedMethod.Minres => (_minres ??= new Minres(n)).Solve(_blocks!, _preconditioner!, b, x, options),
             _ => (_gmres ??= new Gmres(n, _options.Restart)).Solve(_blocks!, _preconditioner!, b, x, options),
         };
+        if (!report.Converged && report.RelativeResidual < 1e-4 && IsExactToRounding(x, Vec.Norm(b), report.RelativeResidual))
+            report = report with { Converged = true, Reason = "exact to rounding (ill-conditioned: the residual cannot fall further)" };
         // Aggregates chosen for earlier values may have aged: start afresh with the next ones.
         if (_firstIterations < 0) _firstIterations = report.Iterations;
         else if (report.Iterations > 1.5 * _firstIterations + 5) _rebuild = true;

@@ -11,11 +11,11 @@ namespace MsHpc.Core.Sparse;
 /// <param name="SmootherRange">The smoother damps eigenvalues of D⁻¹A in [λmax / SmootherRange, λmax].</param>
 /// <param name="CoarseSize">Levels of at most this many unknowns are solved by dense Cholesky.</param>
 /// <param name="MaxLevels">Limit on the number of levels.</param>
-public readonly record struct SmoothedAggregationOptions(double StrengthThreshold = 0.01, int SmootherDegree = 2,
-    double SmootherRange = 10, int CoarseSize = 1000, int MaxLevels = 12)
+public readonly record struct SmoothedAggregationOptions(double StrengthThreshold = 0.02, int SmootherDegree = 2,
+    double SmootherRange = 10, int CoarseSize = 500, int MaxLevels = 12)
 {
     /// <summary>The defaults.</summary>
-    public SmoothedAggregationOptions() : this(0.01) { }
+    public SmoothedAggregationOptions() : this(0.02) { }
 }
 
 /// <summary>
@@ -44,10 +44,15 @@ public sealed unsafe class SmoothedAggregation : IPreconditioner
     /// <param name="options">Settings; null for the defaults.</param>
     /// <param name="team">Threads for the cycle; null runs on the caller's thread. The result does not depend on it.</param>
     /// <exception cref="NumericalException">A diagonal block of the matrix is not positive definite.</exception>
+    /// <exception cref="ArgumentException">Settings out of range, or a near-nullspace of another numbering.</exception>
     public SmoothedAggregation(BlockCsrMatrix fine, NearNullspace nullspace, SmoothedAggregationOptions? options = null, ThreadTeam? team = null)
     {
+        if (nullspace.Values.Length != fine.Raw.Size * nullspace.Modes)
+            throw new ArgumentException($"near-nullspace of {nullspace.Values.Length / nullspace.Modes} slots for {fine.Raw.Size}", nameof(nullspace));
         _fine = fine;
         _options = options ?? new SmoothedAggregationOptions();
+        if (_options.SmootherDegree < 1 || !(_options.SmootherRange > 1) || _options.MaxLevels < 1 || !(_options.StrengthThreshold >= 0))
+            throw new ArgumentException($"multigrid: {_options} needs a degree and level limit of at least 1, a range above 1, a threshold of at least 0");
         _team = team ?? ThreadTeam.Single;
         _modes = nullspace.Modes;
         var level = new Level(fine.Raw);

@@ -158,6 +158,47 @@ internal sealed class EmbeddedSolverTests
     }
 
     [Test]
+    public void A_residual_that_rounding_forbids_to_fall_is_no_failure([Values(EmbeddedMethod.Direct, EmbeddedMethod.Cg)] EmbeddedMethod method)
+    {
+        // A cantilever 200 times as long as high: ε ‖A‖ ‖x‖ is far above 1e-10 ‖b‖.
+        var p = KrylovProblems.Lattice(400, 2);
+        var (report, x, _) = Solve(p, With(method));
+        Assert.That(report.Converged, report.Reason);
+        Assert.That(report.Reason, Does.Contain("rounding"));
+        Assert.That(report.RelativeResidual, Is.LessThan(1e-5));
+        Assert.That(Distance(x, p.DenseSolve()), Is.LessThan(1e-5));
+    }
+
+    [Test]
+    public void A_matrix_that_is_not_as_symmetric_as_promised_is_noticed()
+    {
+        var p = KrylovProblems.Grid(14, shift: 1, wind: 0.1);
+        var (report, _, _) = Solve(p, With(EmbeddedMethod.Direct));
+        Assert.That(report.Converged, Is.False);
+        Assert.That(report.Reason, Does.Contain("symmetric"));
+        (report, var x, _) = Solve(OfKind(p, MatrixKind.Symmetric), With(EmbeddedMethod.Direct));
+        Assert.That(report.Converged, "LU steps in");
+        Assert.That(Distance(x, p.DenseSolve()), Is.LessThan(1e-10));
+    }
+
+    [Test]
+    public void Repeated_solves_allocate_nothing([Values(EmbeddedMethod.Direct, EmbeddedMethod.Cg, EmbeddedMethod.Minres, EmbeddedMethod.Gmres)] EmbeddedMethod method)
+    {
+        var p = KrylovProblems.Cube(4);
+        using var solver = new EmbeddedSolver(With(method));
+        solver.Initialize(p.System);
+        solver.SetValues(p.Values);
+        var x = new double[p.Rows];
+        solver.Solve(p.Rhs, x).Require();
+        Array.Clear(x);
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        var report = solver.Solve(p.Rhs, x);
+        long bytes = GC.GetAllocatedBytesForCurrentThread() - before;
+        Assert.That(report.Converged, report.Reason);
+        Assert.That(bytes, Is.Zero);
+    }
+
+    [Test]
     public void Not_a_number_is_reported_where_it_is([Values(EmbeddedMethod.Direct, EmbeddedMethod.Cg)] EmbeddedMethod method)
     {
         var p = KrylovProblems.Cube(3);

@@ -163,6 +163,100 @@ internal static class KrylovProblems
         return new Problem(LinearSystem.Serial(new SparsePattern(rows, start, columns.ToArray()), kind), values.ToArray(), rhs);
     }
 
+    /// <summary>
+    /// Plane lattice of nx × ny square cells with both diagonals, springs of stiffness 1 along their axes; clamped on the left unless told,
+    /// pulled down on the right.
+    /// </summary>
+    public static Problem Lattice(int nx, int ny, bool clamp = true)
+    {
+        int nodes = (nx + 1) * (ny + 1), unknowns = 0;
+        var dof = new int[nodes];
+        var coordinates = new double[2 * nodes];
+        for (int at = 0; at < nodes; at++)
+        {
+            (coordinates[2 * at], coordinates[2 * at + 1]) = (at % (nx + 1), at / (nx + 1));
+            dof[at] = clamp && at % (nx + 1) == 0 ? -1 : unknowns++ * 2;
+        }
+        unknowns *= 2;
+        var springs = new List<(int A, int B)>();
+        for (int j = 0; j <= ny; j++)
+            for (int i = 0; i <= nx; i++)
+            {
+                int at = j * (nx + 1) + i;
+                if (i < nx) springs.Add((at, at + 1));
+                if (j < ny) springs.Add((at, at + nx + 1));
+                if (i < nx && j < ny) springs.Add((at, at + nx + 2));
+                if (i > 0 && j < ny) springs.Add((at, at + nx));
+            }
+        var start = new int[springs.Count + 1];
+        var members = new int[4 * springs.Count];
+        for (int e = 0; e < springs.Count; e++)
+        {
+            start[e + 1] = 4 * (e + 1);
+            for (int a = 0; a < 4; a++)
+            {
+                int d = dof[a < 2 ? springs[e].A : springs[e].B];
+                members[4 * e + a] = d < 0 ? -1 : d + (a & 1);
+            }
+        }
+        var pattern = SparsePattern.FromGroups(unknowns, start, members);
+        var values = new double[pattern.Count];
+        for (int e = 0; e < springs.Count; e++)
+        {
+            double dx = coordinates[2 * springs[e].B] - coordinates[2 * springs[e].A], dy = coordinates[2 * springs[e].B + 1] - coordinates[2 * springs[e].A + 1];
+            double length = Math.Sqrt(dx * dx + dy * dy);
+            double[] n = [-dx / length, -dy / length, dx / length, dy / length];
+            for (int r = 0; r < 4; r++)
+                for (int c = 0; c < 4; c++)
+                    if (members[4 * e + r] >= 0 && members[4 * e + c] >= 0)
+                        values[pattern.Find(members[4 * e + r], members[4 * e + c])] += n[r] * n[c];
+        }
+        var rhs = new double[unknowns];
+        var nodeOf = new int[unknowns];
+        var component = new byte[unknowns];
+        for (int at = 0; at < nodes; at++)
+        {
+            if (at % (nx + 1) == nx) rhs[dof[at] + 1] = -1;
+            for (int c = 0; c < 2 && dof[at] >= 0; c++) (nodeOf[dof[at] + c], component[dof[at] + c]) = (at, (byte)c);
+        }
+        var system = LinearSystem.Serial(pattern, MatrixKind.SymmetricPositiveDefinite) with
+        {
+            BlockSize = 2,
+            NodeOf = nodeOf,
+            ComponentOf = component,
+            Coordinates = coordinates,
+            Dimension = 2,
+        };
+        return new Problem(system, values, rhs);
+    }
+
+    /// <summary>The same system with its nodes in a random order; blocks of three.</summary>
+    public static Problem Shuffle(Problem p)
+    {
+        int nodes = p.Rows / 3;
+        int[] to = new int[nodes], from = new int[nodes];
+        for (int i = 0; i < nodes; i++) to[i] = i;
+        new Random(1).Shuffle(to);
+        for (int i = 0; i < nodes; i++) from[to[i]] = i;
+        int[] start = new int[p.Rows + 1], columns = new int[p.Values.Length], nodeOf = new int[p.Rows];
+        double[] values = new double[p.Values.Length], rhs = new double[p.Rows];
+        var component = new byte[p.Rows];
+        for (int r = 0, at = 0; r < p.Rows; r++)
+        {
+            int old = from[r / 3] * 3 + r % 3, begin = at;
+            for (int k = p.System.Pattern.RowStart[old]; k < p.System.Pattern.RowStart[old + 1]; k++, at++)
+            {
+                int c = p.System.Pattern.Columns[k];
+                (columns[at], values[at]) = (to[c / 3] * 3 + c % 3, p.Values[k]);
+            }
+            Array.Sort(columns, values, begin, at - begin);
+            start[r + 1] = at;
+            (rhs[r], nodeOf[r], component[r]) = (p.Rhs[old], p.System.NodeOf[old], p.System.ComponentOf[old]);
+        }
+        var system = p.System with { Pattern = new SparsePattern(p.Rows, start, columns), NodeOf = nodeOf, ComponentOf = component };
+        return new Problem(system, values, rhs);
+    }
+
     /// <summary>‖b − A x‖ / ‖b‖, computed plainly.</summary>
     public static double RelativeResidual(Problem p, ReadOnlySpan<double> x)
     {

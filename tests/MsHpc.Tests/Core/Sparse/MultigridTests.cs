@@ -86,6 +86,17 @@ internal sealed class MultigridTests
     }
 
     [Test]
+    public void Node_order_layers_and_slender_shapes_cost_little()
+    {
+        var options = new SmoothedAggregationOptions { CoarseSize = 300 };
+        Assert.That(Solve(KrylovProblems.Shuffle(KrylovProblems.Cube(14)), options: options).Report.Iterations, Is.LessThanOrEqualTo(20));
+        var layers = KrylovProblems.Cube(14, (_, _, z) => (int)(z * 14) / 2 % 2 == 0 ? 1 : 1e4);
+        Assert.That(Solve(layers, options: options).Report.Iterations, Is.LessThanOrEqualTo(35));
+        Assert.That(Solve(KrylovProblems.Lattice(60, 60), options: options).Report.Iterations, Is.LessThanOrEqualTo(30));
+        Assert.That(Solve(KrylovProblems.Lattice(200, 8), 1e-7, options).Report.Iterations, Is.LessThanOrEqualTo(40));
+    }
+
+    [Test]
     public void The_same_bits_come_out_for_any_number_of_threads()
     {
         var p = KrylovProblems.Cube(14);
@@ -150,6 +161,11 @@ internal sealed class MultigridTests
             foreach (double f in image) Assert.That(f, Is.Zero.Within(1e-15));
         }
         Assert.That(FloatingModes.Find(a, b), Does.Contain("singular"));
+        var plane = KrylovProblems.Lattice(40, 5, clamp: false);
+        var l = plane.Blocks();
+        var modes = NearNullspace.Of(plane.System, l.Numbering);
+        Assert.That(modes.Modes, Is.EqualTo(3));
+        Assert.That(FloatingModes.Find(l, modes), Does.Contain("singular"));
         // Hinged at one node, the cube still turns; at three, it stands.
         var hinged = KrylovProblems.Constrain(p, i => i < 3);
         var h = hinged.Blocks();
@@ -157,6 +173,16 @@ internal sealed class MultigridTests
         var held = KrylovProblems.Constrain(p, i => i < 6 || i is >= 300 and < 303);
         var g = held.Blocks();
         Assert.That(FloatingModes.Find(g, NearNullspace.Of(held.System, g.Numbering)), Is.Null);
+    }
+
+    [Test]
+    public void Settings_out_of_range_are_refused()
+    {
+        var p = KrylovProblems.Grid(4);
+        var a = p.Blocks();
+        var b = NearNullspace.Of(p.System, a.Numbering);
+        Assert.That(() => new SmoothedAggregation(a, b, default(SmoothedAggregationOptions)), Throws.ArgumentException);
+        Assert.That(() => new SmoothedAggregation(KrylovProblems.Grid(5).Blocks(), b), Throws.ArgumentException);
     }
 
     [Test]
