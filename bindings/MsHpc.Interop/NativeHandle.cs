@@ -78,6 +78,14 @@ internal static class NativeRegistry
         return status;
     }
 
+    /// <summary>Forgets everything without touching it: somebody else has ended MPI.</summary>
+    public static void Abandon()
+    {
+        foreach (var record in Alive.Values)
+            if (record.Owner is { } owner && owner.TryGetTarget(out var handle)) handle.SetHandleAsInvalid();
+        Alive.Clear();
+    }
+
     /// <summary>Destroys everything in the order of creation, solvers first. Collective over all communicators in use.</summary>
     /// <returns>The first status that is not MSH_OK, or MSH_OK.</returns>
     public static int DestroyAll()

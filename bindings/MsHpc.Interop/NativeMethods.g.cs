@@ -103,7 +103,7 @@ namespace MsHpc.Interop
         internal static extern int msh_finalize();
 
         /// <summary>
-        ///  Writes 1 when msh_init ran and msh_finalize did not. Not collective, any thread.
+        ///  Writes 1 when msh_init ran and neither msh_finalize nor somebody else's MPI_Finalize did. Not collective, any thread.
         /// </summary>
         [DllImport(__DllName, EntryPoint = "msh_is_initialized", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
         internal static extern int msh_is_initialized(int* flag);

@@ -18,6 +18,9 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#ifdef __GNUC__
+#pragma GCC visibility push(default) /* the library hides everything else */
+#endif
 
 /** Version of this interface; raised by every change of a prototype, a struct or a meaning. */
 #define MSH_ABI_VERSION 1
@@ -138,7 +141,7 @@ int32_t msh_init(void);
 /** Finalises what msh_init initialised and nothing else. All handles must be freed before. Collective over MPI_COMM_WORLD. */
 int32_t msh_finalize(void);
 
-/** Writes 1 when msh_init ran and msh_finalize did not. Not collective, any thread. */
+/** Writes 1 when msh_init ran and neither msh_finalize nor somebody else's MPI_Finalize did. Not collective, any thread. */
 int32_t msh_is_initialized(int32_t *flag);
 
 /** Writes 1 when MPI was initialised by msh_init, 0 when by somebody else. Not collective. */
@@ -263,6 +266,9 @@ int32_t msh_reason_text(int32_t reason, char *text, int64_t capacity, int64_t *l
 /** Destroys the solver; null is allowed. */
 int32_t msh_solver_destroy(msh_solver *solver);
 
+#ifdef __GNUC__
+#pragma GCC visibility pop
+#endif
 #ifdef __cplusplus
 }
 #endif

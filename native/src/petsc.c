@@ -312,8 +312,10 @@ int32_t msh_solver_create(const msh_comm *comm, const char *prefix, int64_t rows
     PetscPushErrorHandler(collect, NULL);
     PetscErrorCode code = create(s, prefix, block);
     PetscPopErrorHandler();
-    if (code) {
+    if (code) { /* keep the text of the first failure */
+        PetscPushErrorHandler(ignore, NULL);
         destroy(s);
+        PetscPopErrorHandler();
         return MSH_ERR_PETSC;
     }
     *solver = s;
@@ -331,7 +333,16 @@ int32_t msh_solver_destroy(msh_solver *solver)
 
 static PetscErrorCode pattern(msh_solver *s, PetscInt *rows, PetscInt *columns)
 {
+    PetscBool parallel;
     PetscCall(MatSetPreallocationCOO(s->matrix, (PetscCount)s->entries, rows, columns));
+    PetscCall(PetscObjectTypeCompare((PetscObject)s->matrix, MATMPIAIJ, &parallel));
+    if (parallel) { /* the COO preallocation forgets the block size of the local part; pbjacobi would then read beyond its array */
+        Mat diagonal;
+        PetscInt block;
+        PetscCall(MatGetBlockSize(s->matrix, &block));
+        PetscCall(MatMPIAIJGetSeqAIJ(s->matrix, &diagonal, NULL, NULL));
+        PetscCall(MatSetBlockSize(diagonal, block));
+    }
     PetscCall(MatCreateVecs(s->matrix, &s->x, &s->b));
     PetscCall(VecDuplicate(s->b, &s->r));
     PetscCall(VecDuplicate(s->b, &s->dx));
@@ -602,12 +613,20 @@ static PetscErrorCode failed_reason(msh_solver *s, PC pc, int32_t *reason)
     return 0;
 }
 
+/* Throws a failed factorisation away: PETSc's MUMPS interface skips every later one while it remembers an error. */
+static PetscErrorCode forget_factor(msh_solver *s, PC pc)
+{
+    PetscCall(PCReset(pc));
+    return KSPSetOperators(s->ksp, s->matrix, s->matrix);
+}
+
 /* Factors the matrix and judges the factorisation; the judgement is kept for the solves that follow. */
 static PetscErrorCode factorize(msh_solver *s)
 {
     PC pc;
     msh_solve_info *info = &s->factor;
     PetscCall(KSPGetPC(s->ksp, &pc));
+    if (info->pc_reason != PC_NOERROR) PetscCall(forget_factor(s, pc)); /* the last one failed */
     for (int attempt = 0;; attempt++) {
         memset(info, 0, sizeof *info);
         info->negative_pivots = info->null_pivots = -1;
@@ -616,15 +635,13 @@ static PetscErrorCode factorize(msh_solver *s)
         PetscCall(pivots(s, pc, info));
         if (info->pc_reason != PC_FACTOR_OUTMEMORY || attempt == MEMORY_RETRIES) break;
         if (info->mumps_infog1 != -8 && info->mumps_infog1 != -9) break;
-#if defined(PETSC_HAVE_MUMPS)
-        /* MUMPS guessed its workspace too small: give it more and factor again. */
-        Mat factor;
-        PetscCall(PCFactorGetMatrix(pc, &factor));
-        PetscCall(MatMumpsSetIcntl(factor, 14, 100 << attempt));
-        PetscCall(MatAssemblyBegin(s->matrix, MAT_FINAL_ASSEMBLY)); /* marks the matrix as changed */
-        PetscCall(MatAssemblyEnd(s->matrix, MAT_FINAL_ASSEMBLY));
-        PetscCall(KSPSetOperators(s->ksp, s->matrix, s->matrix));
-#endif
+        /* MUMPS guessed its workspace too small: give it more (percent) and factor again. */
+        char full[MAX_NAME], percent[16];
+        snprintf(full, sizeof full, "-%smat_mumps_icntl_14", s->prefix);
+        snprintf(percent, sizeof percent, "%d", 200 << (2 * attempt));
+        PetscCall(set_option(s, "mat_mumps_icntl_14", percent)); /* so that it is cleared at the end */
+        PetscCall(PetscOptionsSetValue(NULL, full, percent));
+        PetscCall(forget_factor(s, pc));
     }
     s->fresh = 0;
     if (info->pc_reason != PC_NOERROR) {

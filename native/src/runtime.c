@@ -55,7 +55,9 @@ int32_t msh_check_mpi(int code, const char *where)
 int32_t msh_enter(const char *function)
 {
     if (!initialized) return msh_fail(MSH_ERR_STATE, 0, "%s: MPI is not initialised (msh_init), or was shut down", function);
-    int level = MPI_THREAD_SINGLE, is_main = 0;
+    int level = MPI_THREAD_SINGLE, is_main = 0, finalized = 0;
+    MSH_MPI(MPI_Finalized(&finalized)); /* by the host that started it; any other call would now end the process */
+    if (finalized) return msh_fail(MSH_ERR_STATE, 0, "%s: MPI was finalised", function);
     MSH_MPI(MPI_Query_thread(&level));
     if (level >= MPI_THREAD_SERIALIZED) return MSH_OK;
     MSH_MPI(MPI_Is_thread_main(&is_main));
@@ -107,11 +109,14 @@ int32_t msh_init(void)
 int32_t msh_finalize(void)
 {
     if (!initialized) return MSH_OK;
-    MSH_ENTER();
     int finalized = 0;
     MSH_MPI(MPI_Finalized(&finalized));
+    if (finalized) { /* whoever started MPI has ended it before us */
+        initialized = 0;
+        return MSH_OK;
+    }
+    MSH_ENTER();
     initialized = 0;
-    if (finalized) return MSH_OK; /* whoever started MPI has ended it before us */
     int32_t status = msh_petsc_stop();
     if (status != MSH_OK) return status;
     if (owns_mpi) MSH_MPI(MPI_Finalize());
@@ -121,7 +126,9 @@ int32_t msh_finalize(void)
 int32_t msh_is_initialized(int32_t *flag)
 {
     MSH_REQUIRE(flag, "msh_is_initialized: flag is null");
-    *flag = initialized;
+    int finalized = 0;
+    MSH_MPI(MPI_Finalized(&finalized));
+    *flag = initialized && !finalized;
     return MSH_OK;
 }
 

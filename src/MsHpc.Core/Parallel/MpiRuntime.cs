@@ -66,15 +66,19 @@ public static class MpiRuntime
 
     /// <summary>
     /// Destroys all native objects that are left, in the order in which they were made, and finalises PETSc and MPI if this process
-    /// initialised them here. Idempotent; nothing happens when MPI was never initialised. Collective over the job.
+    /// initialised them here. Idempotent; nothing happens when MPI was never initialised, and objects are only forgotten when the host
+    /// program has ended MPI before. Collective over the job.
     /// </summary>
     /// <exception cref="NativeException">Called from another thread, or MPI or PETSc failed.</exception>
-    public static void Shutdown()
+    public static unsafe void Shutdown()
     {
         lock (Gate)
         {
             if (_world is null) return;
-            Native.Check(NativeRegistry.DestroyAll());
+            int running;
+            Native.Check(NativeMethods.msh_is_initialized(&running));
+            if (running != 0) Native.Check(NativeRegistry.DestroyAll());
+            else NativeRegistry.Abandon();
             Native.Check(NativeMethods.msh_finalize());
             _world = _self = null;
             _ended = true;

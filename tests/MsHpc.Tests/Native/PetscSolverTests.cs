@@ -85,6 +85,41 @@ public sealed class PetscSolverTests
         }
     }
 
+    /// <summary>Nothing eliminated, so unknowns come in whole nodes and the block size reaches PETSc.</summary>
+    [TestCase("ksp_type: cg, pc_type: gamg")]
+    [TestCase("ksp_type: cg, pc_type: hypre")]
+    [TestCase("ksp_type: cg, pc_type: pbjacobi")]
+    [TestCase("")]
+    public void BlocksOfWholeNodesAreSolved(string options)
+    {
+        if (options.Contains("hypre", StringComparison.Ordinal)) NativeTest.RequirePetsc("hypre");
+        foreach (int[] cells in (int[][])[Small2, Small3])
+        {
+            var block = new TestBlock(_comm, cells, Free, MatrixKind.SymmetricPositiveDefinite, shift: -0.1);
+            Assert.That(block.System.BlockSize, Is.EqualTo(cells.Length));
+            using var solver = new PetscSolver("blocks_", Options(options));
+            solver.Initialize(block.System);
+            var (report, x) = Solve(solver, block);
+            double error = Error(x, block.Exact());
+            Assert.That(report.Converged, Is.True, report.Reason);
+            Assert.That(error, Is.LessThan(1e-7), report.Reason);
+        }
+    }
+
+    /// <summary>All nodes of the first rank are held: it owns nothing, and still takes part.</summary>
+    [Test]
+    public void RanksWithoutUnknownsTakePart([Values("", "ksp_type: cg, pc_type: gamg", "ksp_type: gmres, pc_type: bjacobi")] string options)
+    {
+        var block = new TestBlock(_comm, [1, 4], Clamped, MatrixKind.SymmetricPositiveDefinite);
+        if (_comm.Size > 1 && _comm.IsRoot) Assert.That(block.Owned, Is.Zero);
+        using var solver = new PetscSolver("empty_", Options(options));
+        solver.Initialize(block.System);
+        var (report, x) = Solve(solver, block);
+        double error = Error(x, block.Exact());
+        Assert.That(report.Converged, Is.True, report.Reason);
+        Assert.That(error, Is.LessThan(1e-8), report.Reason);
+    }
+
     [Test]
     public void ReportedResidualIsTheTrueOne()
     {
@@ -206,6 +241,19 @@ public sealed class PetscSolverTests
         var x = new double[n];
         Assert.That(solver.Solve(load, x).Require().RelativeResidual, Is.LessThan(1e-9));
         Assert.That(x[0], Is.EqualTo(0).Within(1e-7), "the loads are in equilibrium");
+    }
+
+    /// <summary>MUMPS starts with far too little workspace, and gets more until it can factor.</summary>
+    [Test]
+    public void WorkspaceGrowsOnDemand()
+    {
+        NativeTest.RequirePetsc("mumps");
+        var block = new TestBlock(_comm, [12, 12, 6], Clamped, MatrixKind.General);
+        using var solver = new PetscSolver("memory_", Options("pc_type: lu, mat_mumps_icntl_14: -95"));
+        solver.Initialize(block.System);
+        var (report, _) = Solve(solver, block);
+        Assert.That(report.Converged, Is.True, report.Reason);
+        Assert.That(report.RelativeResidual, Is.LessThan(1e-12));
     }
 
     /// <summary>K − ω² M between two eigenvalues: refused where definiteness was promised, solved where it was not.</summary>
@@ -401,6 +449,9 @@ public sealed class PetscOptionsTests
         var chosen = PetscOptions.Defaults(MatrixKind.SymmetricPositiveDefinite, 10, 2, 1, true, user);
         Assert.That(chosen["ksp_type"], Is.EqualTo("cg"), "not preonly");
         Assert.That(chosen.Keys, Has.No.AnyOf("pc_type", "ksp_rtol"));
+        user = new Dictionary<string, string> { ["pc_type"] = "hypre", ["pc_hypre_boomeramg_coarsen_type"] = "PMIS" };
+        chosen = PetscOptions.Defaults(MatrixKind.SymmetricPositiveDefinite, 10, 3, 1, true, user);
+        Assert.That(chosen.Keys, Has.Some.EqualTo("pc_hypre_boomeramg_interp_type").And.None.EqualTo("pc_hypre_boomeramg_coarsen_type"));
     }
 
     [Test]
