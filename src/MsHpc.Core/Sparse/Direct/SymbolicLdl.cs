@@ -231,6 +231,8 @@ public sealed class SymbolicLdl
             : 600 + 60 * w + work / 6 + 1.5 * (m * m / 2) + 0.8 * w * m + 0.5 * w * w;
     }
 
+    private const double WidestBatched = 48, WidestSingle = 256;
+
     private static SymbolicLdl Build(SparsePattern pattern, QuotientGraph graph, int[] order, bool batched)
     {
         int n = graph.Count;
@@ -306,10 +308,22 @@ public sealed class SymbolicLdl
         int at = 0;
         foreach (int s in sequence)
         {
-            foreach (int k in columns[s]) vertices[at++] = order[k];
+            // Wide supernodes are cut into chunks that the caches hold; the chunks' row structures come out of the general rule below.
+            int chunks = (int)Math.Ceiling(width[s] / (batched ? WidestBatched : WidestSingle));
+            double target = width[s] / chunks, filled = 0;
+            foreach (int k in columns[s])
+            {
+                if (filled >= target - 1e-9)
+                {
+                    firstVertex.Add(at);
+                    filled -= target;
+                }
+                filled += graph.Weight(order[k]);
+                vertices[at++] = order[k];
+            }
             firstVertex.Add(at);
         }
-        count = sequence.Length;
+        count = firstVertex.Count - 1;
 
         var permutation = Ordering.Expand(graph, vertices);
         var position = new int[n];
