@@ -82,7 +82,6 @@ public class JobFileTests
         new("---\na: 1\n---\nb: 2\n", "one YAML document"),
         new("a: &a [1,1,1,1,1,1,1,1,1,1]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b,*b]\nd: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c,*c]\ne: [*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d,*d]\n", "more than 200000 values"),
         new(new string('[', 500), "levels deep"),
-        new("\tkey: value\n", "YAML"),
         new("? [a, b]\n: 1\n", "a key is a word"),
     ];
 
