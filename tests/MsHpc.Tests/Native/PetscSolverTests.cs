@@ -449,6 +449,9 @@ public sealed class PetscOptionsTests
         var chosen = PetscOptions.Defaults(MatrixKind.SymmetricPositiveDefinite, 10, 2, 1, true, user);
         Assert.That(chosen["ksp_type"], Is.EqualTo("cg"), "not preonly");
         Assert.That(chosen.Keys, Has.No.AnyOf("pc_type", "ksp_rtol"));
+        user = new Dictionary<string, string> { ["pc_type"] = "hypre", ["pc_hypre_boomeramg_coarsen_type"] = "PMIS" };
+        chosen = PetscOptions.Defaults(MatrixKind.SymmetricPositiveDefinite, 10, 3, 1, true, user);
+        Assert.That(chosen.Keys, Has.Some.EqualTo("pc_hypre_boomeramg_interp_type").And.None.EqualTo("pc_hypre_boomeramg_coarsen_type"));
     }
 
     [Test]
