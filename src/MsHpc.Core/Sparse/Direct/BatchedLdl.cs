@@ -135,7 +135,7 @@ public sealed unsafe partial class BatchedLdl
                     for (int j = begin; j < end; j += 4)
                     {
                         int count = Math.Min(4, end - j), group = j / 4;
-                        for (int c = 0; c < count; c++) PackRow(tile + c, below + (j + c) / 4 * stride + (j + c) % 4, d, w);
+                        PackRows(tile, below, stride, j, count, d, w);
                         Lanes* a = below + group * stride;
                         int* t = target + 4 * group;
                         int n = belowGroups - group;
@@ -148,6 +148,7 @@ public sealed unsafe partial class BatchedLdl
                         }
                     }
                 }
+                // END SEGMENTS
             }
         }
         // Pivots that are small beside their own row and beside the whole matrix.
@@ -246,11 +247,22 @@ public sealed unsafe partial class BatchedLdl
         }
     }
 
-    /// <summary>tile[4 k] = −D_k L_jk for one row j.</summary>
+    /// <summary>tile[4 k + c] = −D_k L_(j+c)k for up to four rows; the others repeat row j.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void PackRow(Lanes* tile, Lanes* row, Lanes* d, int w)
+    private static void PackRows(Lanes* tile, Lanes* below, nint stride, int j, int count, Lanes* d, int w)
     {
-        for (int k = 0; k < w; k++) tile[4 * k] = -(row[4 * k] * d[k]);
+        Lanes* r0 = below + (j >> 2) * stride + (j & 3), r1 = r0, r2 = r0, r3 = r0;
+        if (count > 1) r1 = below + (j + 1 >> 2) * stride + (j + 1 & 3);
+        if (count > 2) r2 = below + (j + 2 >> 2) * stride + (j + 2 & 3);
+        if (count > 3) r3 = below + (j + 3 >> 2) * stride + (j + 3 & 3);
+        for (nint k = 0; k < w; k++, tile += 4)
+        {
+            var minus = -d[k];
+            tile[0] = minus * r0[4 * k];
+            tile[1] = minus * r1[4 * k];
+            tile[2] = minus * r2[4 * k];
+            tile[3] = minus * r3[4 * k];
+        }
     }
 
     /// <summary>
@@ -461,10 +473,10 @@ public sealed unsafe partial class BatchedLdl
         for (int i = 0; i < groups; i++, a += stride, rel += 4)
         {
             Lanes* r0 = storage + rel[0], r1 = storage + rel[1], r2 = storage + rel[2], r3 = storage + rel[3];
-            Lanes x00 = r0[c0], x01 = r0[c1], x02 = r0[c2], x03 = r0[c3];
-            Lanes x10 = r1[c0], x11 = r1[c1], x12 = r1[c2], x13 = r1[c3];
-            Lanes x20 = r2[c0], x21 = r2[c1], x22 = r2[c2], x23 = r2[c3];
-            Lanes x30 = r3[c0], x31 = r3[c1], x32 = r3[c2], x33 = r3[c3];
+            Lanes x00 = Lanes.Zero, x01 = Lanes.Zero, x02 = Lanes.Zero, x03 = Lanes.Zero;
+            Lanes x10 = Lanes.Zero, x11 = Lanes.Zero, x12 = Lanes.Zero, x13 = Lanes.Zero;
+            Lanes x20 = Lanes.Zero, x21 = Lanes.Zero, x22 = Lanes.Zero, x23 = Lanes.Zero;
+            Lanes x30 = Lanes.Zero, x31 = Lanes.Zero, x32 = Lanes.Zero, x33 = Lanes.Zero;
             Lanes* p = a, q = b;
             for (int k = 0; k < w; k++, p += 4, q += 4)
             {
@@ -490,22 +502,22 @@ public sealed unsafe partial class BatchedLdl
                 x32 = Lane.Fma(a3, b2, x32);
                 x33 = Lane.Fma(a3, b3, x33);
             }
-            r0[c0] = x00;
-            r0[c1] = x01;
-            r0[c2] = x02;
-            r0[c3] = x03;
-            r1[c0] = x10;
-            r1[c1] = x11;
-            r1[c2] = x12;
-            r1[c3] = x13;
-            r2[c0] = x20;
-            r2[c1] = x21;
-            r2[c2] = x22;
-            r2[c3] = x23;
-            r3[c0] = x30;
-            r3[c1] = x31;
-            r3[c2] = x32;
-            r3[c3] = x33;
+            r0[c0] += x00;
+            r0[c1] += x01;
+            r0[c2] += x02;
+            r0[c3] += x03;
+            r1[c0] += x10;
+            r1[c1] += x11;
+            r1[c2] += x12;
+            r1[c3] += x13;
+            r2[c0] += x20;
+            r2[c1] += x21;
+            r2[c2] += x22;
+            r2[c3] += x23;
+            r3[c0] += x30;
+            r3[c1] += x31;
+            r3[c2] += x32;
+            r3[c3] += x33;
         }
     }
 
@@ -516,10 +528,10 @@ public sealed unsafe partial class BatchedLdl
         for (int i = 0; i < groups; i++, a += stride, rel += 4)
         {
             Lanes* r0 = storage + rel[0], r1 = storage + rel[1], r2 = storage + rel[2], r3 = storage + rel[3];
-            Lanes x00 = r0[c0], x01 = r0[c1];
-            Lanes x10 = r1[c0], x11 = r1[c1];
-            Lanes x20 = r2[c0], x21 = r2[c1];
-            Lanes x30 = r3[c0], x31 = r3[c1];
+            Lanes x00 = Lanes.Zero, x01 = Lanes.Zero;
+            Lanes x10 = Lanes.Zero, x11 = Lanes.Zero;
+            Lanes x20 = Lanes.Zero, x21 = Lanes.Zero;
+            Lanes x30 = Lanes.Zero, x31 = Lanes.Zero;
             Lanes* p = a, q = b;
             for (int k = 0; k < w; k++, p += 4, q += 4)
             {
@@ -537,14 +549,14 @@ public sealed unsafe partial class BatchedLdl
                 x30 = Lane.Fma(a3, b0, x30);
                 x31 = Lane.Fma(a3, b1, x31);
             }
-            r0[c0] = x00;
-            r0[c1] = x01;
-            r1[c0] = x10;
-            r1[c1] = x11;
-            r2[c0] = x20;
-            r2[c1] = x21;
-            r3[c0] = x30;
-            r3[c1] = x31;
+            r0[c0] += x00;
+            r0[c1] += x01;
+            r1[c0] += x10;
+            r1[c1] += x11;
+            r2[c0] += x20;
+            r2[c1] += x21;
+            r3[c0] += x30;
+            r3[c1] += x31;
         }
     }
 
@@ -555,10 +567,10 @@ public sealed unsafe partial class BatchedLdl
         for (int i = 0; i < groups; i++, a += stride, rel += 4)
         {
             Lanes* r0 = storage + rel[0], r1 = storage + rel[1], r2 = storage + rel[2], r3 = storage + rel[3];
-            Lanes x00 = r0[c0];
-            Lanes x10 = r1[c0];
-            Lanes x20 = r2[c0];
-            Lanes x30 = r3[c0];
+            Lanes x00 = Lanes.Zero;
+            Lanes x10 = Lanes.Zero;
+            Lanes x20 = Lanes.Zero;
+            Lanes x30 = Lanes.Zero;
             Lanes* p = a, q = b;
             for (int k = 0; k < w; k++, p += 4, q += 4)
             {
@@ -572,10 +584,10 @@ public sealed unsafe partial class BatchedLdl
                 var a3 = p[3];
                 x30 = Lane.Fma(a3, b0, x30);
             }
-            r0[c0] = x00;
-            r1[c0] = x10;
-            r2[c0] = x20;
-            r3[c0] = x30;
+            r0[c0] += x00;
+            r1[c0] += x10;
+            r2[c0] += x20;
+            r3[c0] += x30;
         }
     }
 }

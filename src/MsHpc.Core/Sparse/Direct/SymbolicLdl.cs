@@ -86,7 +86,8 @@ public sealed class SymbolicLdl
     /// Analyses a pattern. Minimum degree and nested dissection with several leaf sizes compete; the one with the fewest operations wins.
     /// </summary>
     /// <param name="pattern">Full symmetric pattern.</param>
-    /// <param name="nodeOf">Node of each unknown, −1 for none; empty when unknown. Length Rows.</param>
+    /// <param name="nodeOf">Node of each unknown, −1 for none; empty when unknown. Length Rows. Where some have a node, those without one
+    /// (Lagrange multipliers) are eliminated last, so that constraints on a definite matrix need no pivoting.</param>
     /// <param name="coordinates">Node coordinates, <paramref name="dimension"/> per node; empty when unknown.</param>
     /// <param name="dimension">Coordinates per node.</param>
     /// <param name="use">What to tune supernodes for.</param>
@@ -99,15 +100,16 @@ public sealed class SymbolicLdl
         CheckSymmetry(pattern);
         var graph = QuotientGraph.Build(pattern, nodeOf);
         var xyz = Ordering.VertexCoordinates(graph, nodeOf, coordinates, dimension);
+        var last = Ordering.WithoutNode(graph, nodeOf);
         int[]? best = null;
         double bestCost = double.MaxValue;
         ReadOnlySpan<int> leaves = graph.Count <= 20000 ? [6, 12, 30, 100] : graph.Count <= 200000 ? [30, 100] : [60];
         foreach (int leaf in leaves)
         {
-            Try(Ordering.DissectVertices(graph, xyz, dimension, leaf));
-            if (xyz is not null && graph.Count <= 2000) Try(Ordering.DissectVertices(graph, null, 0, leaf));
+            Try(Ordering.DissectVertices(graph, xyz, dimension, leaf, last));
+            if (xyz is not null && graph.Count <= 2000) Try(Ordering.DissectVertices(graph, null, 0, leaf, last));
         }
-        if (graph.Count <= 60000) Try(Ordering.MinimumDegreeVertices(graph));
+        if (graph.Count <= 60000) Try(Ordering.MinimumDegreeVertices(graph, last));
         bool batched = use == LdlUse.Batched || (use == LdlUse.Auto && pattern.Rows <= 8000);
         return Build(pattern, graph, best!, batched);
 
@@ -231,6 +233,8 @@ public sealed class SymbolicLdl
             : 600 + 60 * w + work / 6 + 1.5 * (m * m / 2) + 0.8 * w * m + 0.5 * w * w;
     }
 
+    private const double WidestBatched = 48, WidestSingle = 256;
+
     private static SymbolicLdl Build(SparsePattern pattern, QuotientGraph graph, int[] order, bool batched)
     {
         int n = graph.Count;
@@ -306,10 +310,22 @@ public sealed class SymbolicLdl
         int at = 0;
         foreach (int s in sequence)
         {
-            foreach (int k in columns[s]) vertices[at++] = order[k];
+            // Wide supernodes are cut into chunks that the caches hold; the chunks' row structures come out of the general rule below.
+            int chunks = (int)Math.Ceiling(width[s] / (batched ? WidestBatched : WidestSingle));
+            double target = width[s] / chunks, filled = 0;
+            foreach (int k in columns[s])
+            {
+                if (filled >= target - 1e-9)
+                {
+                    firstVertex.Add(at);
+                    filled -= target;
+                }
+                filled += graph.Weight(order[k]);
+                vertices[at++] = order[k];
+            }
             firstVertex.Add(at);
         }
-        count = sequence.Length;
+        count = firstVertex.Count - 1;
 
         var permutation = Ordering.Expand(graph, vertices);
         var position = new int[n];
