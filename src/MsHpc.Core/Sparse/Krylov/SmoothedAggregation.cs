@@ -12,7 +12,7 @@ namespace MsHpc.Core.Sparse;
 /// <param name="CoarseSize">Levels of at most this many unknowns are solved by dense Cholesky.</param>
 /// <param name="MaxLevels">Limit on the number of levels.</param>
 public readonly record struct SmoothedAggregationOptions(double StrengthThreshold = 0.02, int SmootherDegree = 2,
-    double SmootherRange = 10, int CoarseSize = 1000, int MaxLevels = 12)
+    double SmootherRange = 10, int CoarseSize = 500, int MaxLevels = 12)
 {
     /// <summary>The defaults.</summary>
     public SmoothedAggregationOptions() : this(0.02) { }

@@ -104,9 +104,13 @@ public static class Vec
         for (int i = 0; i < x.Length; i++)
         {
             // splitmix64 of the index (Steele, Lea, Flood, OOPSLA 2014).
-            ulong z = (ulong)(i + 1) * 0x9E3779B97F4A7C15UL;
-            z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9UL;
-            z = (z ^ (z >> 27)) * 0x94D049BB133111EBUL;
+            ulong z;
+            unchecked
+            {
+                z = (ulong)(i + 1) * 0x9E3779B97F4A7C15UL;
+                z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9UL;
+                z = (z ^ (z >> 27)) * 0x94D049BB133111EBUL;
+            }
             z ^= z >> 31;
             x[i] = ((z >> 11) + 0.5) * (2.0 / (1UL << 53)) - 1.0;
         }

@@ -238,6 +238,21 @@ internal sealed class KrylovTests
     }
 
     [Test]
+    public void Incomplete_cholesky_shifts_where_it_breaks_down()
+    {
+        // Kershaw, J. Comput. Phys. 26, 43 (1978): positive definite (smallest eigenvalue 3 − 2√2), yet IC(0) meets a negative pivot.
+        var pattern = new SparsePattern(4, [0, 3, 6, 9, 12], [0, 1, 3, 0, 1, 2, 1, 2, 3, 0, 2, 3]);
+        var a = new CsrMatrix(pattern, [3.0, -2, 2, -2, 3, -2, -2, 3, -2, 2, -2, 3]);
+        var m = new Ic0Preconditioner(a);
+        Assert.That(m.Shift, Is.GreaterThan(0));
+        Assert.That(m.Description, Does.Contain("shift"));
+        double[] b = [1, 2, 3, 4], x = new double[4], back = new double[4];
+        Assert.That(new ConjugateGradient(4).Solve(a, m, b, x, Tight).Converged);
+        a.Apply(x, back);
+        Assert.That(Distance(back, b), Is.LessThan(1e-11));
+    }
+
+    [Test]
     public void Bad_diagonals_are_refused_by_name()
     {
         var pattern = new SparsePattern(2, [0, 2, 4], [0, 1, 0, 1]);
