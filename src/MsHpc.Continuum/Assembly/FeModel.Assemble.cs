@@ -414,48 +414,55 @@ public sealed partial class FeModel
             }
     }
 
+    /// <summary>Adds the matrices of a block's elements to the CSR values.</summary>
+    /// <remarks>Pointers: every index comes from tables that the constructors of the model and the system made for each other.</remarks>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void ScatterStiffness(ElementGroup g, int block, ReadOnlySpan<double> k, FeSystem system)
+    private unsafe void ScatterStiffness(ElementGroup g, int block, ReadOnlySpan<double> k, FeSystem system)
     {
         int dim = Dimension, nodes = g.NodeCount, size = nodes * dim, lanes = g.LanesOf(block);
-        int[] equation = system.Equation, offsets = system.ColumnOffset, rowStart = system.Pattern.RowStart;
-        var values = system.Values;
-        Span<int> eq = stackalloc int[60];
-        for (int l = 0; l < lanes; l++)
+        int* eq = stackalloc int[size], offset = stackalloc int[nodes];
+        fixed (int* equation = system.Equation, offsets = system.ColumnOffset, rowStart = system.Pattern.RowStart, pairs = g.Pairs, list = g.Nodes)
+        fixed (double* values = system.Values, matrix = k)
         {
-            bool free = true;
-            for (int a = 0; a < nodes; a++)
+            for (int l = 0; l < lanes; l++)
             {
-                int node = g.Nodes[(block * nodes + a) * Lane.Width + l] * dim;
-                for (int i = 0; i < dim; i++)
+                bool free = dim == 3;
+                for (int a = 0; a < nodes; a++)
                 {
-                    eq[a * dim + i] = equation[node + i];
-                    free &= eq[a * dim + i] >= 0;
+                    int* from = equation + list[(block * nodes + a) * Lane.Width + l] * dim;
+                    for (int i = 0; i < dim; i++)
+                    {
+                        eq[a * dim + i] = from[i];
+                        free &= from[i] >= 0;
+                    }
+                }
+                int* pair = pairs + (long)(block * Lane.Width + l) * nodes * nodes;
+                for (int a = 0; a < nodes; a++, pair += nodes)
+                {
+                    for (int b = 0; b < nodes; b++) offset[b] = offsets[pair[b]];
+                    for (int i = 0; i < dim; i++)
+                    {
+                        int r = a * dim + i;
+                        if (eq[r] < 0) continue;
+                        double* row = values + rowStart[eq[r]], from = matrix + r * size * Lane.Width + l;
+                        if (free)
+                            for (int b = 0; b < nodes; b++, from += 3 * Lane.Width)
+                            {
+                                double* at = row + offset[b];
+                                at[0] += from[0];
+                                at[1] += from[Lane.Width];
+                                at[2] += from[2 * Lane.Width];
+                            }
+                        else
+                            for (int b = 0; b < nodes; b++)
+                            {
+                                double* at = row + offset[b];
+                                for (int j = 0; j < dim; j++, from += Lane.Width)
+                                    if (eq[b * dim + j] >= 0) *at++ += *from;
+                            }
+                    }
                 }
             }
-            var pairs = g.Pairs.AsSpan((block * Lane.Width + l) * nodes * nodes, nodes * nodes);
-            for (int a = 0; a < nodes; a++)
-                for (int i = 0; i < dim; i++)
-                {
-                    int r = a * dim + i;
-                    if (eq[r] < 0) continue;
-                    int begin = rowStart[eq[r]], from = r * size * Lane.Width + l;
-                    if (free && dim == 3)
-                        for (int b = 0; b < nodes; b++, from += 3 * Lane.Width)
-                        {
-                            var at = values.AsSpan(begin + offsets[pairs[a * nodes + b]], 3);
-                            at[0] += k[from];
-                            at[1] += k[from + Lane.Width];
-                            at[2] += k[from + 2 * Lane.Width];
-                        }
-                    else
-                        for (int b = 0; b < nodes; b++)
-                        {
-                            int at = begin + offsets[pairs[a * nodes + b]];
-                            for (int j = 0; j < dim; j++, from += Lane.Width)
-                                if (eq[b * dim + j] >= 0) values[at++] += k[from];
-                        }
-                }
         }
     }
 

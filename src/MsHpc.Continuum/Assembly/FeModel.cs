@@ -115,8 +115,8 @@ public sealed partial class FeModel
     /// <summary>Whether the tangents of all laws are symmetric.</summary>
     public bool IsSymmetric => _materials.All(m => m.Law.HasSymmetricTangent);
 
-    /// <summary>Whether all laws are linear-looking: small strain, no state, symmetric. Then the stiffness is positive definite for stable
-    /// laws and the stronger solvers apply.</summary>
+    /// <summary>Whether all laws are of small strain, without state and symmetric: then the stiffness is positive definite for stable laws,
+    /// and the solvers that need that apply.</summary>
     public bool IsElastic => !Space.IsFinite() && _materials.All(m => m.Law.HasSymmetricTangent && m.Law.StateSize == 0);
 
     internal MeshPartition Partition => _partition;

@@ -16,7 +16,7 @@ public enum Integration
 /// <summary>Choices of a finite-element model.</summary>
 /// <remarks>
 /// Against volumetric locking (nearly incompressible laws, plastic flow): <see cref="Integration.BBar"/> with linear quadrilaterals and
-/// hexahedra in small strain (T. J. R. Hughes, IJNME 15, 1413, 1980), quadratic serendipity elements with
+/// hexahedra in small strain (T. J. R. Hughes, IJNME 15, 1413, 1980; in plane strain the in-plane trace is averaged, so that εzz stays 0), quadratic serendipity elements with
 /// <see cref="Integration.Reduced"/> in finite strain. Linear triangles and tetrahedra lock and have no cure here: use their quadratic
 /// siblings.
 /// </remarks>

@@ -5,9 +5,9 @@ public enum LineSearch
 {
     /// <summary>Full steps only.</summary>
     None,
-    /// <summary>Search for a zero of the work rate s(η) = Δu·r(u + ηΔu) when |s(1)| &gt; 0.8 |s(0)|.</summary>
+    /// <summary>Search for a zero of the work rate s(η) = Δu·r(u + ηΔu) when s(1) &lt; −0.8 s(0) or the material fails.</summary>
     Energy,
-    /// <summary>Halve the step while the residual norm grows.</summary>
+    /// <summary>Halve the step while the residual norm is above that before it, or the material fails.</summary>
     Residual,
 }
 

@@ -16,7 +16,7 @@ namespace MsHpc.Continuum.Assembly;
 public sealed class QuasistaticSolver
 {
     private readonly ILinearSolver _linear;
-    private readonly double[] _committed, _internal, _external, _residual, _increment, _coupling, _trial, _direction;
+    private readonly double[] _committed, _internal, _external, _residual, _increment, _coupling, _trial, _direction, _committedResidual;
     private readonly double[] _rhs, _solution;
     private readonly List<double> _norms = [];
     private double _reference, _initialStep;
@@ -41,7 +41,7 @@ public sealed class QuasistaticSolver
         if (model.Comm.AllReduceSum((long)System.Owned) > 0) linear.Initialize(System.ToLinearSystem(kind));
         Displacement = new double[model.Unknowns];
         (_committed, _internal, _external, _residual) = (Field(), Field(), Field(), Field());
-        (_increment, _coupling, _trial, _direction) = (Field(), Field(), Field(), Field());
+        (_increment, _coupling, _trial, _direction, _committedResidual) = (Field(), Field(), Field(), Field(), Field());
         _rhs = new double[System.Owned];
         _solution = new double[System.Owned];
         double[] Field() => new double[model.Unknowns];
@@ -117,6 +117,7 @@ public sealed class QuasistaticSolver
         if (_initialStep == 0) _initialStep = dt;
         _linearIterations = 0;
         Displacement.CopyTo(_committed, 0);
+        _residual.CopyTo(_committedResidual, 0);
         for (int cuts = 0; ; cuts++)
         {
             double time = cuts == 0 ? target : Time + dt;
@@ -130,6 +131,7 @@ public sealed class QuasistaticSolver
                     Stopwatch.GetElapsedTime(start).TotalSeconds);
             }
             _committed.CopyTo(Displacement, 0);
+            _committedResidual.CopyTo(_residual, 0);
             Model.Rollback();
             dt *= Options.Cutback;
             if (dt < Options.MinimumStep * _initialStep)
@@ -147,7 +149,14 @@ public sealed class QuasistaticSolver
         // Increment of the prescribed components, zero elsewhere.
         u.CopyTo(_trial, 0);
         Loads.Prescribe(time, _trial);
-        for (int k = 0; k < u.Length; k++) _increment[k] = _trial[k] - u[k];
+        double largest = 0;
+        for (int k = 0; k < u.Length; k++)
+        {
+            _increment[k] = _trial[k] - u[k];
+            largest = Math.Max(largest, Math.Abs(_increment[k]));
+        }
+        // The first step carries the prescribed increments, which must be whole; without any it may be searched like the others.
+        bool driven = Model.Comm.AllReduceMax(largest) > 0;
 
         Loads.External(time, u, _external);
         if (!Model.Assemble(u, time, dt, _internal, System, _increment, _coupling)) return Fail("the material fails at the start");
@@ -181,7 +190,7 @@ public sealed class QuasistaticSolver
             bool ok = Move(1, time, dt, true);
             double full = ok ? System.FreeNorm(_residual) : double.NaN;
             double tolerance = Math.Max(Options.AbsoluteTolerance, Options.RelativeTolerance * Math.Max(_reference, Reference()));
-            if (Options.LineSearch != LineSearch.None && !first && !(full <= tolerance) && NeedsSearch(ok, full, norm, before))
+            if (Options.LineSearch != LineSearch.None && !(first && driven) && !(full <= tolerance) && NeedsSearch(ok, full, norm, before))
             {
                 _lineSearches++;
                 if (!Search(ok, full, norm, before, time, dt)) return Fail("the material fails along the search direction");
@@ -235,33 +244,39 @@ public sealed class QuasistaticSolver
         return Model.Comm.AllReduceSum(sum);
     }
 
-    private bool NeedsSearch(bool ok, double full, double norm, double before) =>
-        !ok || !double.IsFinite(full) || (Options.LineSearch == LineSearch.Residual ? full > norm : Math.Abs(Rate()) > 0.8 * Math.Abs(before));
+    /// <summary>By the work rate: the step went past the zero by almost as much as it came from. By the norm: it grew.</summary>
+    private bool NeedsSearch(bool ok, double full, double norm, double before)
+    {
+        if (!ok || !double.IsFinite(full)) return true;
+        if (Options.LineSearch == LineSearch.Residual) return full > norm;
+        double rate = Rate();
+        return rate * before < 0 && Math.Abs(rate) > 0.8 * Math.Abs(before);
+    }
 
-    /// <summary>Finds a shorter (or, by the work rate, slightly longer) step and leaves residual and stiffness there.</summary>
+    /// <summary>Finds a shorter step and leaves residual and stiffness there: regula falsi on the work rate, bisection where the material
+    /// fails, halving by the norm.</summary>
     private bool Search(bool ok, double full, double norm, double before, double time, double dt)
     {
-        double eta = 1, low = 0, high = double.NaN, rateLow = before, rateHigh = 0;
-        double best = double.NaN, bestMeasure = double.PositiveInfinity;
-        if (ok && double.IsFinite(full)) Note(1);
+        bool byNorm = Options.LineSearch == LineSearch.Residual;
+        ok &= double.IsFinite(full);
+        double low = 0, rateLow = before, high = 1, rateHigh = ok ? Rate() : double.NaN;
+        double best = ok ? 1 : double.NaN, bestMeasure = !ok ? double.PositiveInfinity : byNorm ? full : Math.Abs(rateHigh);
         for (int trial = 0; trial < 6; trial++)
         {
-            if (!ok || Options.LineSearch == LineSearch.Residual || double.IsNaN(high)) eta *= 0.5;
-            else eta = Math.Clamp(low + (high - low) * rateLow / (rateLow - rateHigh), low + 0.1 * (high - low), high - 0.1 * (high - low));
-            ok = Move(eta, time, dt, false);
-            if (ok) Note(eta);
-            if (ok && (Options.LineSearch == LineSearch.Residual ? bestMeasure < norm : bestMeasure <= 0.5 * Math.Abs(before))) break;
+            double eta = byNorm || double.IsNaN(rateHigh) ? 0.5 * (low + high)
+                : Math.Clamp(low + (high - low) * rateLow / (rateLow - rateHigh), low + 0.1 * (high - low), high - 0.1 * (high - low));
+            if (!Move(eta, time, dt, false))
+            {
+                (high, rateHigh) = (eta, double.NaN);
+                continue;
+            }
+            double rate = Rate(), measure = byNorm ? System.FreeNorm(_residual) : Math.Abs(rate);
+            if (measure < bestMeasure) (bestMeasure, best) = (measure, eta);
+            if (byNorm ? bestMeasure < norm : bestMeasure <= 0.5 * Math.Abs(before)) break;
+            if (!byNorm && rate * before > 0) (low, rateLow) = (eta, rate);
+            else (high, rateHigh) = (eta, rate);
         }
         return !double.IsNaN(best) && Move(best, time, dt, true);
-
-        void Note(double at)
-        {
-            double rate = Rate();
-            double measure = Options.LineSearch == LineSearch.Residual ? System.FreeNorm(_residual) : Math.Abs(rate);
-            if (measure < bestMeasure) (bestMeasure, best) = (measure, at);
-            if (rate * rateLow > 0 && at < (double.IsNaN(high) ? double.PositiveInfinity : high)) (low, rateLow) = (at, rate);
-            else (high, rateHigh) = (at, rate);
-        }
     }
 
     private double Reference() => Math.Max(Math.Sqrt(Model.Dot(_external, _external)), System.PrescribedNorm(_residual));

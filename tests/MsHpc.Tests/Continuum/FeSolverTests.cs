@@ -212,6 +212,55 @@ internal sealed class FeSolverTests
     }
 
     [Test]
+    public void LineSearchSavesStepsThatAreTooLarge([Values(LineSearch.Energy, LineSearch.Residual)] LineSearch kind)
+    {
+        // A confined block (so that it cannot buckle) under dead load in one step: the full first step turns elements inside out.
+        var mesh = FeKit.Grid(ElementType.Quad4, 4);
+        (double[] U, List<StepReport> Reports) Run(LineSearch search, double step)
+        {
+            using var linear = new GatheredSolver();
+            var reports = new List<StepReport>();
+            var solver = new QuasistaticSolver(FeKit.Model(mesh, FeKit.NeoHooke(2)), new BoundaryConditions().Fix("left").Fix("bottom", 1).Fix("top", 1)
+                .Traction("right", [-1.5, 0], LoadCurve.Ramp(1)), linear, new NewtonOptions { RelativeTolerance = 1e-11, LineSearch = search });
+            solver.Solve(1, step, reports.Add);
+            return (FeKit.Copy(solver.Displacement), reports);
+        }
+        var (u, searched) = Run(kind, 1);
+        var (v, _) = Run(LineSearch.None, 0.05);
+        var (_, plain) = Run(LineSearch.None, 1);
+        TestContext.Out.WriteLine($"{kind}: {searched.Sum(r => r.LineSearches)} searches, {searched.Sum(r => r.Cuts)} cuts, {searched.Sum(r => r.Iterations)} iterations; "
+            + $"without: {plain.Sum(r => r.Cuts)} cuts");
+        Assert.That(searched.Sum(r => r.LineSearches), Is.Positive);
+        Assert.That(searched.Sum(r => r.Cuts), Is.LessThan(plain.Sum(r => r.Cuts)));
+        Assert.That(u.Zip(v, (a, b) => Math.Abs(a - b)).Max(), Is.LessThan(1e-8));
+    }
+
+    [Test]
+    public void RestartContinuesBitForBit()
+    {
+        var mesh = FeKit.Distorted(ElementType.Hex8, 3);
+        QuasistaticSolver Fresh(FeModel model) => new(model, new BoundaryConditions().Fix("left").Displace("right", 0, LoadCurve.Ramp(0.02))
+            .Displace("right", 1, LoadCurve.Ramp(0.03)), new GatheredSolver());
+        var model = FeKit.Model(mesh, FeKit.J2(3, 0.002, 0.1), Integration.BBar);
+        var whole = Fresh(model);
+        whole.Solve(0.5, 0.125);
+        var saved = model.StateFields.Select(s => s.Data.ToArray()).ToArray();
+        double[] u = FeKit.Copy(whole.Displacement);
+        whole.Solve(1, 0.125);
+
+        var other = FeKit.Model(mesh, FeKit.J2(3, 0.002, 0.1), Integration.BBar);
+        var second = Fresh(other);
+        int k = 0;
+        foreach (var (_, data) in other.StateFields) saved[k++].CopyTo(data);
+        other.Rollback();
+        second.Restart(0.5, 4, u);
+        second.Solve(1, 0.125);
+        Assert.That(second.Steps, Is.EqualTo(8));
+        Assert.That(second.Displacement.AsSpan().SequenceEqual(whole.Displacement));
+        Assert.That(other.StateFields.First().Data.ToArray(), Is.EqualTo(model.StateFields.First().Data.ToArray()));
+    }
+
+    [Test]
     public void HopelessStepsEndWithPlaceAndHistoryAndLeaveTheStateAlone()
     {
         var mesh = FeKit.Grid(ElementType.Quad4, 3);
@@ -226,6 +275,8 @@ internal sealed class FeSolverTests
         Assert.That(solver.Time, Is.EqualTo(0.5));
         Assert.That(solver.Displacement, Is.EqualTo(u));
         Assert.That(model.StateFields.First().Data.ToArray(), Is.EqualTo(state));
+        Assert.That(solver.Reaction("left"), Is.EqualTo(r));
+        Assert.That(failure.History, Is.Not.Null);
     }
 
     [Test]
