@@ -27,7 +27,7 @@ public sealed record CheckpointInfo(string File, int Step, double Time, string N
 /// Checkpoints of a run: <c>checkpoint-000012.h5</c> (further ranks: <c>checkpoint-000012.rank1.h5</c>). Each file is written under another
 /// name, flushed and renamed; the last few are kept; a checksum over all numbers guards what is read back. HDF5 layout: attributes
 /// <c>schema</c>, <c>job</c> (hash), <c>step</c>, <c>time</c>, <c>ranks</c>, <c>checksum</c>, <c>notes</c>; group <c>state</c> with one
-/// dataset per array.
+/// dataset per array, its number before its name.
 /// </summary>
 /// <remarks>Save and restore are collective.</remarks>
 public sealed partial class CheckpointStore(string folder, string jobHash, int keep, Comm comm)
@@ -50,7 +50,7 @@ public sealed partial class CheckpointStore(string folder, string jobHash, int k
     {
         var arrays = state.StateArrays.ToList();
         var group = new H5Group();
-        foreach (var (name, data) in arrays) group[name] = new H5Dataset(data);
+        for (int k = 0; k < arrays.Count; k++) group[Link(k, arrays[k].Name)] = new H5Dataset(arrays[k].Data);
         var file = new H5File { ["state"] = group };
         file.Attributes["schema"] = Schema;
         file.Attributes["job"] = jobHash;
@@ -135,7 +135,7 @@ public sealed partial class CheckpointStore(string folder, string jobHash, int k
         var arrays = new List<(string Name, Memory<double> Data)>();
         foreach (var (name, data) in state.StateArrays)
         {
-            var dataset = group.Dataset(name);
+            var dataset = group.Dataset(Link(arrays.Count, name));
             if (dataset.Space.Dimensions is not [var length] || length != (ulong)data.Length)
                 throw new InputException($"{file}: array '{name}' has another length than this job needs");
             arrays.Add((name, data.Length == 0 ? Memory<double>.Empty : dataset.Read<double[]>()));
@@ -144,6 +144,9 @@ public sealed partial class CheckpointStore(string folder, string jobHash, int k
         foreach (var ((_, from), (_, to)) in arrays.Zip(state.StateArrays)) from.CopyTo(to);
         return new CheckpointInfo(file, step, time, notes);
     }
+
+    /// <summary>A slash separates groups in HDF5, and regions may have any name.</summary>
+    private static string Link(int index, string name) => string.Create(CultureInfo.InvariantCulture, $"{index:D3} {name.Replace('/', ' ')}");
 
     private static string Checksum(int step, double time, List<(string Name, Memory<double> Data)> arrays, string notes)
     {

@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using MsHpc.Continuum.Assembly;
 using MsHpc.Continuum.Homogenization;
-using MsHpc.Continuum.IO;
 using MsHpc.Continuum.Materials;
 using MsHpc.Core;
 using MsHpc.Core.Parallel;
@@ -139,14 +138,14 @@ internal sealed class HomogenizeEngine : JobEngine
     public override FieldSnapshot? Snapshot()
     {
         if (!HasPath || Step == 0 || !_comm.IsRoot) return null;
-        var fields = _rve.Model.Fields(_rve.Model.ScatterNodes(_rve.Displacement()));
-        FieldArray Array(FeField f) => FieldArray.Of(f.Name, f.Values, f.Components);
-        return new FieldSnapshot(_rve.Model.Mesh, [.. fields.Where(f => !f.OnCells).Select(Array)], [.. fields.Where(f => f.OnCells).Select(Array)]);
+        return new FieldSnapshot(_rve.Model.Mesh, _rve.Space, _rve.Model.Fields(_rve.Model.ScatterNodes(_rve.Displacement())));
     }
 
     public override IReadOnlyList<ResultTable> Tables => _stiffness is not { } c ? [] :
         [new ResultTable("effective_stiffness", "Effective stiffness", _units.Symbol(Dimension.Pressure), _labels, _labels,
             [.. Enumerable.Range(0, _labels.Length).Select(i => Enumerable.Range(0, _labels.Length).Select(j => c[i, j]).ToArray())])];
+
+    public override IReadOnlyList<(string Svg, string Caption)> Pictures(FieldSnapshot last) => [FieldPictures.Draw(last, "volume", _units)];
 
     public override void Dispose() => _rve.Dispose();
 }

@@ -1,4 +1,6 @@
+using MsHpc.Continuum.Assembly;
 using MsHpc.Continuum.IO;
+using MsHpc.Continuum.Materials;
 
 namespace MsHpc.Multiscale.Jobs;
 
@@ -67,7 +69,20 @@ internal abstract class JobEngine : ICheckpointed, IDisposable
 }
 
 /// <summary>Fields over a mesh, ready to be written.</summary>
-internal sealed record FieldSnapshot(Continuum.Mesh Mesh, IReadOnlyList<FieldArray> Points, IReadOnlyList<FieldArray> Cells);
+internal sealed record FieldSnapshot(Continuum.Mesh Mesh, StrainSpace Space, IReadOnlyList<FeField> Fields)
+{
+    /// <summary>The fields on nodes or on elements as arrays for files.</summary>
+    public IReadOnlyList<FieldArray> Arrays(bool onCells) =>
+        [.. Fields.Where(f => f.OnCells == onCells).Select(f => FieldArray.Of(f.Name, f.Values, f.Components, Labels(f)))];
+
+    /// <summary>Names of a field's components: stresses and strains have some.</summary>
+    public string[] Labels(FeField field) => field.Name switch
+    {
+        "stress" or "nodal_stress" => (Space.Dimension() == 2 ? StrainSpace.PlaneSmall : StrainSpace.SolidSmall).Labels(),
+        "strain" or "F" or "P" => Space.Labels(),
+        _ => [],
+    };
+}
 
 /// <summary>A small matrix of results with a heading.</summary>
 internal sealed record ResultTable(string Name, string Heading, string Unit, IReadOnlyList<string> Columns, IReadOnlyList<string> RowLabels, double[][] Rows);

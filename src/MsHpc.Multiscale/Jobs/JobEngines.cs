@@ -213,17 +213,46 @@ internal abstract class MeshEngine : JobEngine
     public override FieldSnapshot? Snapshot()
     {
         var fields = Model.Fields(Displacement);
-        if (!Comm.IsRoot) return null;
-        FieldArray Array(FeField f) => FieldArray.Of(f.Name, f.Values, f.Components, Names(f));
-        return new FieldSnapshot(Model.Mesh, [.. fields.Where(f => !f.OnCells).Select(Array)], [.. fields.Where(f => f.OnCells).Select(Array)]);
+        return Comm.IsRoot ? new FieldSnapshot(Model.Mesh, Model.Space, fields) : null;
     }
 
-    private string[] Names(FeField field) => field.Name switch
+    private List<(string Name, FieldSnapshot Fields)> _micro = [];
+
+    public override IReadOnlyList<(string Name, FieldSnapshot Fields)> MicroSnapshots()
     {
-        "stress" or "nodal_stress" => (Model.Dimension == 2 ? StrainSpace.PlaneSmall : StrainSpace.SolidSmall).Labels(),
-        "strain" or "F" => Model.Space.Labels(),
-        _ => [],
-    };
+        if (Shared is null) return [];
+        var all = new List<(string, FieldSnapshot)>();
+        foreach (var (element, number) in Job.Output.Micro)
+        {
+            if (!ReferenceEquals(Laws[RegionOf(element)], Shared))
+            {
+                string note = $"element {element} has a law of its own: there is no microstructure to be written";
+                if (!Notes.Contains(note)) Notes.Add(note);
+                continue;
+            }
+            // The rank that has the point sends it to all; the writing rank evaluates it.
+            var mine = Model.Point(element, number);
+            int n = Model.Space.Components();
+            var (data, _) = Comm.AllGather<double>(mine is null ? [] : [mine.Lane, .. mine.Strain, .. mine.Stress, .. mine.State]);
+            if (!Comm.IsRoot) continue;
+            var point = new PointState((int)data[0], data[1..(1 + n)], data[(1 + n)..(1 + 2 * n)], data[(1 + 2 * n)..]);
+            all.Add(($"micro-{element}-{number}", new FieldSnapshot(Rve!.Mesh, Model.Space, RveFields.Of(Shared.Inner, point))));
+        }
+        return _micro = all;
+    }
+
+    private string RegionOf(int element)
+    {
+        foreach (var block in Model.Mesh.Cells)
+        {
+            if (element < block.Count) return block.Region;
+            element -= block.Count;
+        }
+        throw new InputException($"the mesh has {Model.Mesh.CellCount} elements, numbered from 0: there is no {element}");
+    }
+
+    public override IReadOnlyList<(string Svg, string Caption)> Pictures(FieldSnapshot last) =>
+        [FieldPictures.Draw(last, "macro", UnitSystem.Parse(Job.UnitSystem)), .. _micro.Select(m => FieldPictures.Draw(m.Fields, m.Name, UnitSystem.Parse(Job.UnitSystem)))];
 
     public override void Dispose() { }
 }

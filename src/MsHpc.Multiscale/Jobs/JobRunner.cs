@@ -223,7 +223,7 @@ internal sealed class ResultWriter : IDisposable
         foreach (var (name, fields) in micro.Prepend(("", snapshot)))
         {
             string file = string.Create(CultureInfo.InvariantCulture, $"{stem}{(name.Length > 0 ? "-" + name : "")}-{_engine.Step:D6}.vtu");
-            VtuWriter.Write(At(file), fields.Mesh, fields.Points, fields.Cells, time);
+            VtuWriter.Write(At(file), fields.Mesh, fields.Arrays(onCells: false), fields.Arrays(onCells: true), time);
             History.Fields.RemoveAll(f => f.File == file);
             History.Fields.Add(new FieldFile(time, file));
         }

@@ -1,0 +1,118 @@
+using NUnit.Framework;
+using MsHpc.Core.Parallel;
+using MsHpc.Multiscale.Jobs;
+
+namespace MsHpc.Tests.Jobs;
+
+/// <summary>Runs in this process: all kinds of jobs, stopping and going on.</summary>
+[Category("Unit")]
+public class JobRunnerTests
+{
+    private static RunResult Run(Job job, string folder, string? restart = null, int stopAfter = -1, Recorder? recorder = null)
+    {
+        var stop = new StopRequest();
+        recorder ??= new Recorder { OnStep = r => { if (r.Step == stopAfter) stop.Ask("test"); } };
+        return JobRunner.Run(job, new RunOptions(folder, restart, 2, Comm.Self, null), recorder, stop);
+    }
+
+    private const string Micro = """
+        schema: mshpc/1
+        job: {name: small-fe2, type: quasistatic}
+        model:
+          fe2:
+            mesh: plate_hole.msh
+            micro:
+              microstructure: {array: {shape: [4, 4], radius: 0.3}}
+              size: [1, 1]
+              materials:
+                0: {j2_plasticity: {E: 70000, nu: 0.33, sigma_y: 250, H: 1000}}
+                1: {elastic: {E: 400000, nu: 0.2}}
+        boundary_conditions:
+          - {on: left, ux: 0}
+          - {on: bottom, uy: 0}
+          - {on: right, ux: {ramp: [0, 0.004]}}
+        run: {steps: 4}
+        output: {micro: [{element: 3, point: 1}], checkpoint: {every: 1}}
+
+        """;
+
+    private static readonly TestCaseData[] s_jobs =
+    [
+        new TestCaseData(JobKit.Elastic.Replace("steps: 2", "steps: 4", StringComparison.Ordinal), 2).SetArgDisplayNames("elastic"),
+        new TestCaseData(Micro, 2).SetArgDisplayNames("fe2"),
+        new TestCaseData(JobKit.Elastic.Replace("type: quasistatic", "type: dynamics", StringComparison.Ordinal).Replace("nu: 0.3", "nu: 0.3, density: 7850 kg/m^3", StringComparison.Ordinal)
+            .Replace("run: {steps: 2}", "run: {integrator: hht, steps: 6, end_time: 1e-5}", StringComparison.Ordinal), 3).SetArgDisplayNames("hht"),
+        new TestCaseData(JobKit.Elastic.Replace("type: quasistatic", "type: dynamics", StringComparison.Ordinal).Replace("nu: 0.3", "nu: 0.3, density: 7850 kg/m^3", StringComparison.Ordinal)
+            .Replace("run: {steps: 2}", "run: {integrator: explicit, end_time: 1e-6}\noutput: {every: 8}", StringComparison.Ordinal), 16).SetArgDisplayNames("explicit"),
+        new TestCaseData("""
+            schema: mshpc/1
+            job: {name: path, type: homogenize}
+            model:
+              rve:
+                microstructure: {spheres: {shape: [8, 8], fraction: 0.3, radius: 0.3}}
+                size: [1, 1]
+                materials:
+                  0: {j2_plasticity: {E: 70000, nu: 0.33, sigma_y: 250, H: 1000}}
+                  1: {elastic: {E: 400000, nu: 0.2}}
+            run: {steps: 4, strain: {xx: {ramp: [0, 0.01]}}, stress: {yy: 0, xy: 0}}
+
+            """, 2).SetArgDisplayNames("homogenize"),
+    ];
+
+    [TestCaseSource(nameof(s_jobs))]
+    public void Stopped_and_restarted_it_gives_the_same_bits(string yaml, int stopAfter)
+    {
+        string folder = TestData.Scratch(), whole = Path.Combine(folder, "whole"), parts = Path.Combine(folder, "parts");
+        var job = JobFile.Load(JobKit.Write(yaml, folder));
+        Assert.That(Run(job, whole).End, Is.EqualTo(RunEnd.Finished));
+        Assert.That(Run(job, parts, stopAfter: stopAfter).End, Is.EqualTo(RunEnd.Checkpointed));
+        Assert.That(Run(job, parts, restart: "latest").End, Is.EqualTo(RunEnd.Finished));
+        string[] Names(string f) => [.. Directory.EnumerateFiles(f).Select(Path.GetFileName).Where(n => n!.EndsWith(".vtu", StringComparison.Ordinal) || n.EndsWith(".csv", StringComparison.Ordinal) || n.EndsWith(".pvd", StringComparison.Ordinal)).Order()!];
+        Assert.That(Names(parts), Is.EqualTo(Names(whole)));
+        foreach (string name in Names(whole))
+            Assert.That(File.ReadAllBytes(Path.Combine(parts, name)), Is.EqualTo(File.ReadAllBytes(Path.Combine(whole, name))), name);
+    }
+
+    [Test]
+    public void Fe2_writes_the_microstructure_and_reports_hill_mandel()
+    {
+        string folder = TestData.Scratch();
+        var recorder = new Recorder();
+        var result = Run(JobFile.Load(JobKit.Write(Micro, folder)), folder, recorder: recorder);
+        Assert.Multiple(() =>
+        {
+            Assert.That(File.Exists(Path.Combine(folder, "fields-micro-3-1-000004.vtu")));
+            Assert.That(File.Exists(Path.Combine(folder, "fields-micro-3-1.pvd")));
+            Assert.That(recorder.Steps, Has.Count.EqualTo(4));
+            Assert.That(recorder.Steps.Max(s => s.HillMandel), Is.LessThan(1e-10));
+            Assert.That(File.ReadAllText(Path.Combine(folder, "summary.html")), Does.Contain("Hill–Mandel").And.Contain("micro-3-1"));
+            Assert.That(result.History.Steps[^1].Norms[^1], Is.LessThan(1e-8));
+        });
+    }
+
+    [Test]
+    public void A_load_table_is_followed_and_a_homogeneous_volume_is_its_material()
+    {
+        string folder = TestData.Scratch();
+        var job = JobFile.Load(JobKit.Write("""
+            schema: mshpc/1
+            job: {name: one, type: homogenize}
+            model:
+              rve:
+                microstructure: {checkerboard: {shape: [4, 4]}}
+                size: [1, 1]
+                materials: {0: {elastic: {E: 1000, nu: 0.25}}, 1: {elastic: {E: 1000, nu: 0.25}}}
+            run: {steps: 2, strain: {xx: {table: [[0, 0], [0.5, 0.01], [1, 0.005]]}}}
+
+            """, folder));
+        var result = Run(job, folder);
+        // Plane strain: C11 = E(1 − ν)/((1 + ν)(1 − 2ν)) = 1200.
+        var summary = System.Text.Json.JsonDocument.Parse(File.ReadAllText(Path.Combine(folder, "summary.json"))).RootElement;
+        Assert.Multiple(() =>
+        {
+            Assert.That(summary.GetProperty("effective_stiffness")[0][0].GetDouble(), Is.EqualTo(1200).Within(1e-8));
+            Assert.That(result.History.Steps.Select(s => s.Values[0]), Is.EqualTo(new[] { 0.01, 0.005 }).Within(1e-15));
+            Assert.That(result.History.Steps.Select(s => s.Values[3]), Is.EqualTo(new[] { 12.0, 6.0 }).Within(1e-9));
+        });
+    }
+}
