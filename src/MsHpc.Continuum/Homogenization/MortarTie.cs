@@ -17,16 +17,16 @@ namespace MsHpc.Continuum.Homogenization;
 /// ∫(u_slave − u_master) = 0, the patch test; and ∫ψₐN_b = 0 still holds for b ≠ a inside, since the ψ_r are orthogonal to those N_b. A facet
 /// with all its nodes on the rim (the triangle that cuts off a corner) has no multiplier of its own: there ψ = 1 belongs to the slave node
 /// inside that is nearest to the facet's centroid.
-/// <para>Weights reproduce constant fields, and linear ones in the plane of the side, because both meshes represent them. The error of a
-/// smooth solution has the order of linear elements; for Line3 the multipliers still contain constants only, so that the jump across
-/// the tie converges no faster than for Line2.</para>
+/// <para>Weights reproduce constant fields, and linear ones in the plane of the side, because both meshes represent them. Multipliers
+/// contain constants, which is what linear elements need for their order; on Line3 they contain linear functions as well (ψ = D M⁻¹ N
+/// reproduces x where ∫Nₐx = xₐ∫Nₐ, Simpson's rule), except on the facets at the rim.</para>
 /// <para>Integrals run over the intersections of slave and master facets. They are exact for straight lines (mid nodes in the middle),
 /// triangles and parallelograms; other convex quadrilaterals leave a quadrature error. Tri6 and Quad8 have corner functions whose integral is
 /// zero or negative and hence no such basis: they are refused.</para>
 /// </remarks>
 internal static class MortarTie
 {
-    // Far below the accuracy of coordinates in files, far above what rounding makes of facets that only touch.
+    // Share of a facet that may lie opposite to nothing (coordinates in files are rounded); weights that only rounding makes of facets that touch.
     private const double Coverage = 1e-6, Negligible = 1e-14;
 
     /// <summary>The terms of each slave node inside the piece.</summary>
