@@ -42,7 +42,7 @@ internal static class MortarTie
         var masters = new FacetSearch(master.Facets.Select(f => new PlaneFacet(box.Mesh, f, master.Axes)));
         var (sums, integrals) = (new SortedDictionary<int, SortedDictionary<int, double>>(), new Dictionary<int, double>());
         double covered = 0;
-        Span<double> ns = stackalloc double[4], nm = stackalloc double[4], psi = stackalloc double[4];
+        Span<double> ns = stackalloc double[4], nm = stackalloc double[4];
         foreach (var facet in slave.Facets)
         {
             var s = new PlaneFacet(box.Mesh, facet, slave.Axes);
