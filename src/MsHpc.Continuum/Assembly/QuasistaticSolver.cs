@@ -16,7 +16,7 @@ namespace MsHpc.Continuum.Assembly;
 public sealed class QuasistaticSolver
 {
     private readonly ILinearSolver _linear;
-    private readonly double[] _committed, _internal, _external, _residual, _increment, _coupling, _trial, _direction;
+    private readonly double[] _committed, _internal, _external, _residual, _increment, _coupling, _trial, _direction, _committedResidual;
     private readonly double[] _rhs, _solution;
     private readonly List<double> _norms = [];
     private double _reference, _initialStep;
@@ -41,7 +41,7 @@ public sealed class QuasistaticSolver
         if (model.Comm.AllReduceSum((long)System.Owned) > 0) linear.Initialize(System.ToLinearSystem(kind));
         Displacement = new double[model.Unknowns];
         (_committed, _internal, _external, _residual) = (Field(), Field(), Field(), Field());
-        (_increment, _coupling, _trial, _direction) = (Field(), Field(), Field(), Field());
+        (_increment, _coupling, _trial, _direction, _committedResidual) = (Field(), Field(), Field(), Field(), Field());
         _rhs = new double[System.Owned];
         _solution = new double[System.Owned];
         double[] Field() => new double[model.Unknowns];
@@ -117,6 +117,7 @@ public sealed class QuasistaticSolver
         if (_initialStep == 0) _initialStep = dt;
         _linearIterations = 0;
         Displacement.CopyTo(_committed, 0);
+        _residual.CopyTo(_committedResidual, 0);
         for (int cuts = 0; ; cuts++)
         {
             double time = cuts == 0 ? target : Time + dt;
@@ -130,6 +131,7 @@ public sealed class QuasistaticSolver
                     Stopwatch.GetElapsedTime(start).TotalSeconds);
             }
             _committed.CopyTo(Displacement, 0);
+            _committedResidual.CopyTo(_residual, 0);
             Model.Rollback();
             dt *= Options.Cutback;
             if (dt < Options.MinimumStep * _initialStep)

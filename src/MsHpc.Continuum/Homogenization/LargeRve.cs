@@ -48,7 +48,7 @@ public sealed class LargeRve : IDisposable
     /// <param name="solver">Linear solver; owned from here on.</param>
     /// <param name="options">Tolerances; null for the defaults.</param>
     /// <param name="team">Threads.</param>
-    /// <exception cref="InputException">Opposite faces do not match node by node, or a combination that this solver does not have.</exception>
+    /// <exception cref="InputException">Opposite faces do not match node by node and facet by facet, or a combination that this solver does not have.</exception>
     public LargeRve(Mesh mesh, IReadOnlyDictionary<string, IMaterial> phases, StrainSpace space, RveBoundary boundary, ILinearSolver solver,
         RveOptions? options = null, ThreadTeam? team = null)
     {
@@ -57,10 +57,10 @@ public sealed class LargeRve : IDisposable
             throw new InputException("uniform traction at finite strain is available for RVEs that are factored directly (RveMaterial) only");
         var constraints = FluctuationConstraints.Build(mesh, boundary, space.IsFinite());
         if (!constraints.IsRenumbering)
-            throw new InputException("a large RVE needs opposite faces that match node by node; mesh it periodically or use voxels");
+            throw new InputException("a large RVE needs opposite faces that match node by node and facet by facet; mesh it periodically or use voxels");
         _model = new FeModel(mesh, space, phases, team: team);
         (_n, _dim) = (space.Components(), mesh.Dimension);
-        var (low, high) = FluctuationConstraints.Box(mesh);
+        var (low, high) = BoxSides.Bounds(mesh);
         _volume = high.Zip(low, (h, l) => h - l).Aggregate(1.0, (v, l) => v * l);
 
         int values = _model.Unknowns;

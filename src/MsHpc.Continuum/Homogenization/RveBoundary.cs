@@ -55,30 +55,24 @@ internal sealed class FluctuationConstraints
     public static FluctuationConstraints Build(Mesh mesh, RveBoundary boundary, bool finiteStrain)
     {
         int dim = mesh.Dimension, nodes = mesh.NodeCount;
-        var (low, high) = Box(mesh);
-        double tolerance = 1e-8 * Enumerable.Range(0, dim).Max(i => high[i] - low[i]);
-        // ±1 per axis where the node lies on that face of the box
-        int Side(int node, int axis) => Math.Abs(mesh.Coordinates[node * dim + axis] - low[axis]) <= tolerance ? -1
-            : Math.Abs(mesh.Coordinates[node * dim + axis] - high[axis]) <= tolerance ? 1 : 0;
-
         // ties[node]: null = free; otherwise (master, weight) terms, empty = zero
         var ties = new (int Node, double Weight)[]?[nodes];
         switch (boundary)
         {
             case RveBoundary.LinearDisplacement:
+                int[] sides = new BoxSides(mesh).Of;
                 for (int a = 0; a < nodes; a++)
-                    for (int i = 0; i < dim; i++)
-                        if (Side(a, i) != 0) ties[a] = [];
+                    if (sides[a] != 0) ties[a] = [];
                 break;
             case RveBoundary.Periodic:
-                TiePeriodic(mesh, low, high, tolerance, Side, ties);
+                ties = PeriodicTies.Build(new BoxSides(mesh));
                 break;
         }
 
         var pinned = new bool[nodes * dim];
         int[] rotationValues = [];
         if (boundary == RveBoundary.UniformTraction)
-            rotationValues = PinRigidModes(mesh, low, high, pinned);
+            rotationValues = PinRigidModes(mesh, pinned);
 
         var unknownOf = new int[nodes * dim];
         var nodeOf = new List<int>();
@@ -99,7 +93,7 @@ internal sealed class FluctuationConstraints
         var terms = new Dictionary<int, double>[nodes];
         for (int a = 0; a < nodes; a++)
         {
-            var expanded = Expand(a, ties, terms, 0);
+            var expanded = Expand(a, ties, terms);
             for (int i = 0; i < dim; i++)
             {
                 foreach (var (master, w) in expanded.OrderBy(t => t.Key))
@@ -115,85 +109,23 @@ internal sealed class FluctuationConstraints
         return new FluctuationConstraints(nodeOf.Count, start, [.. unknown], [.. weight], [.. nodeOf], pins);
     }
 
-    /// <summary>Lower and upper corner of the mesh.</summary>
-    public static (double[] Low, double[] High) Box(Mesh mesh)
-    {
-        int dim = mesh.Dimension;
-        double[] low = [.. Enumerable.Repeat(double.PositiveInfinity, dim)], high = [.. Enumerable.Repeat(double.NegativeInfinity, dim)];
-        for (int d = 0; d < mesh.Coordinates.Length; d++)
-        {
-            low[d % dim] = Math.Min(low[d % dim], mesh.Coordinates[d]);
-            high[d % dim] = Math.Max(high[d % dim], mesh.Coordinates[d]);
-        }
-        return (low, high);
-    }
-
-    private static Dictionary<int, double> Expand(int node, (int Node, double Weight)[]?[] ties, Dictionary<int, double>[] known, int depth)
+    /// <summary>A nodal value in terms of free ones; masters follow masters of their own (face → edge → edge).</summary>
+    private static Dictionary<int, double> Expand(int node, (int Node, double Weight)[]?[] ties, Dictionary<int, double>[] known)
     {
         if (known[node] is { } done) return done;
         var sum = new Dictionary<int, double>();
         if (ties[node] is not { } tie) sum[node] = 1;
         else
             foreach (var (master, w) in tie)
-            {
-                if (depth > 8) throw new InputException("the periodic faces of the RVE tie nodes to each other in a circle");
-                foreach (var (m, v) in Expand(master, ties, known, depth + 1))
-                    sum[m] = sum.GetValueOrDefault(m) + w * v;
-            }
+                foreach (var (m, v) in Expand(master, ties, known)) sum[m] = sum.GetValueOrDefault(m) + w * v;
         return known[node] = sum;
     }
 
-    /// <summary>
-    /// Ties each node of an upper face to the lower face opposite: to the node that stands there, or, where meshes do not match, to the
-    /// facet there by its shape functions. Nodes on edges and corners project along all their upper axes at once, so that they meet
-    /// lower edges; one corner is the origin of the fluctuation.
-    /// </summary>
-    private static void TiePeriodic(Mesh mesh, double[] low, double[] high, double tolerance, Func<int, int, int> side,
-        (int Node, double Weight)[]?[] ties)
-    {
-        int dim = mesh.Dimension, nodes = mesh.NodeCount;
-        var at = new Dictionary<(long, long, long), int>();
-        (long, long, long) Key(ReadOnlySpan<double> x)
-        {
-            long K(double v, int i) => (long)Math.Round((v - low[i]) / (4 * tolerance));
-            return (K(x[0], 0), K(x[1], 1), dim > 2 ? K(x[2], 2) : 0);
-        }
-        for (int a = 0; a < nodes; a++) at[Key(mesh.Coordinates.AsSpan(a * dim, dim))] = a;
-        int Find(double[] x)
-        {
-            // rounding may put the same point into the neighbouring key
-            var (kx, ky, kz) = Key(x);
-            for (long i = -1; i <= 1; i++)
-                for (long j = -1; j <= 1; j++)
-                    for (long k = dim > 2 ? -1 : 0; k <= (dim > 2 ? 1 : 0); k++)
-                        if (at.TryGetValue((kx + i, ky + j, kz + k), out int node)) return node;
-            return -1;
-        }
-
-        int origin = Find(low);
-        if (origin < 0) throw new InputException("the RVE mesh has no node at its lower corner: a periodic RVE must be a box");
-        BoundaryFacets? facets = null;
-        for (int a = 0; a < nodes; a++)
-        {
-            var x = mesh.Coordinates.AsSpan(a * dim, dim).ToArray();
-            bool upper = false;
-            for (int i = 0; i < dim; i++)
-                if (side(a, i) > 0) { x[i] = low[i]; upper = true; }
-            if (!upper) continue;
-            int partner = Find(x);
-            if (partner >= 0) { ties[a] = [(partner, 1)]; continue; }
-            facets ??= new BoundaryFacets(mesh, low, tolerance);
-            ties[a] = facets.Interpolate(x) ?? throw new InputException(
-                $"the RVE node at ({string.Join(", ", mesh.Coordinates.AsSpan(a * dim, dim).ToArray())}) has nothing opposite to be tied to: " +
-                "the upper and lower faces must cover each other");
-        }
-        ties[origin] = [];
-    }
-
     /// <summary>Pins translations at one corner and picks the values that hold the rotations.</summary>
-    private static int[] PinRigidModes(Mesh mesh, double[] low, double[] high, bool[] pinned)
+    private static int[] PinRigidModes(Mesh mesh, bool[] pinned)
     {
         int dim = mesh.Dimension;
+        var (low, high) = BoxSides.Bounds(mesh);
         int Nearest(params double[] x)
         {
             int best = 0;

@@ -68,9 +68,12 @@ public sealed class RveModel
         int dim = mesh.Dimension;
         if (dim != space.Dimension()) throw new InputException($"a {dim}D RVE mesh cannot work in {space}");
         CheckPhases();
-        var (low, high) = FluctuationConstraints.Box(mesh);
+        var (low, high) = BoxSides.Bounds(mesh);
         Size = [.. high.Zip(low, (h, l) => h - l)];
         BoxVolume = Size.Aggregate(1.0, (v, l) => v * l);
+        CellBlock[] blocks = [.. mesh.Cells.Where(c => c.Count > 0)];
+        var references = Array.ConvertAll(blocks, c => ReferenceElement.Get(c.Type, QuadratureRule.Full));
+        var geometry = blocks.Zip(references, GradientTables).ToArray(); // first, since a tie of inverted elements would fail for less clear reasons
         Constraints = FluctuationConstraints.Build(mesh, boundary, space.IsFinite());
 
         int n = space.Components();
@@ -78,11 +81,9 @@ public sealed class RveModel
         HistoryOffset = StressOffset + (boundary == RveBoundary.UniformTraction ? n : 0);
         int stateOffset = HistoryOffset + HistorySize, pointOffset = 0;
         var groups = new List<Group>();
-        foreach (var cells in mesh.Cells)
+        for (int b = 0; b < blocks.Length; b++)
         {
-            if (cells.Count == 0) continue;
-            var reference = ReferenceElement.Get(cells.Type, QuadratureRule.Full);
-            var (tableOf, tables) = GradientTables(cells, reference);
+            var (cells, reference, (tableOf, tables)) = (blocks[b], references[b], geometry[b]);
             var material = phases[cells.Region];
             groups.Add(new Group
             {
@@ -286,6 +287,7 @@ public sealed class RveModel
                         for (int s = Constraints.Start[di]; s < Constraints.Start[di + 1]; s++)
                             for (int t = Constraints.Start[dj]; t < Constraints.Start[dj + 1]; t++)
                             {
+                                if (i == j && t > s) break; // K_ii appears once in the lower triangle, not as (s, t) and as (t, s)
                                 int r = Constraints.Unknown[s], c = Constraints.Unknown[t];
                                 // K_ij and K_ji both fall on the diagonal when two values of an element are one unknown.
                                 double w = Constraints.Weight[s] * Constraints.Weight[t] * (i != j && r == c ? 2 : 1);

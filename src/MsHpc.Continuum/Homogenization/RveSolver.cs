@@ -103,48 +103,69 @@ internal sealed class RveSolver
         q.CopyTo(_base);
 
         byte failed = 0, converged = 0;
-        var (alpha, previous) = (Lane.Of(1), Lane.Of(double.PositiveInfinity));
+        // Line search on the work rate s(α) = r(q + α dq)·dq. Where the law derives from an incremental potential (elasticity, associated
+        // plasticity) s is its slope: s(0) < 0, and a step that ends with a large s > 0 has overshot the minimum.
+        Lanes alpha = Lane.Of(1), slope = Lanes.Zero;
         int iteration = 0;
         for (; ; iteration++)
         {
             byte materialFailed = Residual(strain, old, state, active, time, timeStep);
             var (norm, scale) = ResidualNorm();
             var small = Vector512.LessThanOrEqual(norm, Lane.Of(_model.Options.Tolerance) * scale);
-            byte good = (byte)(Lane.Bits(small) & ~materialFailed & active);
-            converged |= good;
+            converged |= (byte)(Lane.Bits(small) & ~materialFailed & active);
             Norms[iteration] = MaxRatio(norm, scale, active);
             byte open = (byte)(active & ~failed & ~converged);
             if (open == 0) break;
+            if (iteration == _model.Options.MaxIterations)
+            {
+                failed |= open;
+                break;
+            }
 
-            // A lane whose residual grew, or whose material failed, goes back half its step; the others take a new one.
-            byte worse = (byte)(open & ~Lane.Bits(Vector512.LessThanOrEqual(norm, Lane.Of(4) * previous)));
-            worse |= (byte)(open & materialFailed);
-            byte tired = iteration == 0 ? worse : (byte)(worse & Lane.Bits(Vector512.LessThan(alpha, Lane.Of(1.0 / 64))));
-            if (iteration == _model.Options.MaxIterations) tired = open;
-            failed |= tired;
-            open &= (byte)~tired;
-            if (open == 0) break;
-            byte step = (byte)(open & ~worse);
-            var stepMask = Lane.Mask(step);
-            alpha = Lane.Select(stepMask, Lane.Of(1), alpha * Lane.Of(0.5));
-            previous = Lane.Select(stepMask, norm, previous);
+            var rate = Lanes.Zero;
+            if (iteration > 0) for (int i = 0; i < _unknowns; i++) rate = Lane.Fma(_r[i], _dq[i], rate);
+            var sound = Vector512.LessThan(norm, Lane.Of(double.PositiveInfinity)); // false for NaN too
+            byte settled = Lane.Bits(sound & Vector512.LessThanOrEqual(rate, Lane.Of(-0.5) * slope));
+            byte step = (byte)(open & settled & ~materialFailed);
+            byte back = (byte)(open & ~step);
+            if (back != 0)
+            {
+                // The secant's zero of s, kept between a tenth and three quarters of the step; half of it where s is not a number.
+                var secant = -slope / (rate - slope);
+                var factor = Vector512.Min(Vector512.Max(secant, Lane.Of(0.1)), Lane.Of(0.75));
+                factor = Lane.Select(sound & ~Lane.Mask(materialFailed) & Vector512.Equals(factor, factor), factor, Lane.Of(0.5));
+                alpha *= Lane.Select(Lane.Mask(back), factor, Lane.Of(1));
+                byte tired = (byte)(back & Lane.Bits(Vector512.LessThan(alpha, Lane.Of(1e-3))));
+                if (iteration == 0) tired = back;
+                failed |= tired;
+                open &= (byte)~tired;
+            }
             if (step != 0)
             {
+                var stepMask = Lane.Mask(step);
                 failed |= (byte)(step & Factor(active));
                 for (int i = 0; i < _unknowns; i++) _columns[i] = -_r[i];
                 _ldl.Solve(_columns.AsSpan(0, _unknowns), 1);
                 if (_borders > 0) SolveMultipliers(q, step);
+                var start = Lanes.Zero;
                 for (int i = 0; i < _unknowns; i++)
                 {
                     _base[i] = Lane.Select(stepMask, q[i], _base[i]);
                     _dq[i] = Lane.Select(stepMask, _columns[i], _dq[i]);
+                    start = Lane.Fma(_r[i], _columns[i], start);
                 }
                 for (int c = 0; c < _multipliers; c++) _multiplierBase[c] = Lane.Select(stepMask, _multiplier[c], _multiplierBase[c]);
+                alpha = Lane.Select(stepMask, Lane.Of(1), alpha);
+                // A saddle point (multipliers) or a softening law has no potential to descend: there every finite step is taken.
+                var descent = _multipliers > 0 ? Lane.Of(double.NegativeInfinity) : Vector512.Min(start, Lanes.Zero);
+                descent = Lane.Select(Vector512.LessThan(descent, Lanes.Zero), descent, Lane.Of(double.NegativeInfinity));
+                slope = Lane.Select(stepMask, descent, slope);
             }
-            var openMask = Lane.Mask(open);
+            var openMask = Lane.Mask((byte)(open & ~failed));
             for (int i = 0; i < _unknowns; i++) q[i] = Lane.Select(openMask, Lane.Fma(alpha, _dq[i], _base[i]), q[i]);
             for (int c = 0; c < _multipliers; c++)
                 _multiplier[c] = Lane.Select(openMask, Lane.Fma(alpha, _multiplierStep[c], _multiplierBase[c]), _multiplier[c]);
+            if ((active & ~failed & ~converged) == 0) break;
         }
         Iterations = iteration;
 

@@ -161,7 +161,7 @@ public static class MeshTopology
     }
 
     /// <summary>Corner nodes of a facet in rising order, −1 where there are fewer than four.</summary>
-    private readonly record struct FacetKey(int A, int B, int C, int D)
+    internal readonly record struct FacetKey(int A, int B, int C, int D)
     {
         public static FacetKey Of(ReadOnlySpan<int> nodes, int[]? local, int corners)
         {

@@ -275,6 +275,8 @@ internal sealed class FeSolverTests
         Assert.That(solver.Time, Is.EqualTo(0.5));
         Assert.That(solver.Displacement, Is.EqualTo(u));
         Assert.That(model.StateFields.First().Data.ToArray(), Is.EqualTo(state));
+        Assert.That(solver.Reaction("left"), Is.EqualTo(r));
+        Assert.That(failure.History, Is.Not.Null);
     }
 
     [Test]

@@ -4,7 +4,8 @@ namespace MsHpc.Core.Sparse;
 
 /// <summary>
 /// Fill-reducing orderings of symmetric patterns. A permutation p lists unknowns in the order of their elimination: p[k] is the original
-/// number of the k-th pivot. Unknowns of one node stay together.
+/// number of the k-th pivot. Unknowns of one node stay together; where some
+/// unknowns have a node, those without one (Lagrange multipliers) come last.
 /// </summary>
 public static class Ordering
 {
@@ -15,7 +16,7 @@ public static class Ordering
     public static int[] MinimumDegree(SparsePattern pattern, ReadOnlySpan<int> nodeOf = default)
     {
         var graph = QuotientGraph.Build(pattern, nodeOf);
-        return Expand(graph, MinimumDegreeVertices(graph));
+        return Expand(graph, MinimumDegreeVertices(graph, WithoutNode(graph, nodeOf)));
     }
 
     /// <summary>
@@ -34,7 +35,8 @@ public static class Ordering
         int leafSize = 40)
     {
         var graph = QuotientGraph.Build(pattern, nodeOf);
-        return Expand(graph, DissectVertices(graph, VertexCoordinates(graph, nodeOf, coordinates, dimension), dimension, leafSize));
+        return Expand(graph, DissectVertices(graph, VertexCoordinates(graph, nodeOf, coordinates, dimension), dimension, leafSize,
+            WithoutNode(graph, nodeOf)));
     }
 
     internal static int[] Expand(QuotientGraph graph, int[] vertices)
@@ -46,14 +48,33 @@ public static class Ordering
         return permutation;
     }
 
-    internal static int[] MinimumDegreeVertices(QuotientGraph graph)
+    /// <summary>
+    /// Vertices without a node (Lagrange multipliers and the like) in a system that has nodes; null when there are none. They are eliminated
+    /// last: their diagonal is often zero until the unknowns they constrain are gone.
+    /// </summary>
+    internal static bool[]? WithoutNode(QuotientGraph graph, ReadOnlySpan<int> nodeOf)
+    {
+        if (nodeOf.IsEmpty) return null;
+        var without = new bool[graph.Count];
+        int count = 0;
+        for (int v = 0; v < graph.Count; v++)
+        {
+            without[v] = nodeOf[graph.Members[graph.MemberStart[v]]] < 0;
+            if (without[v]) count++;
+        }
+        return count == 0 || count == graph.Count ? null : without;
+    }
+
+    internal static int[] MinimumDegreeVertices(QuotientGraph graph, bool[]? last = null)
     {
         var weight = new int[graph.Count];
         for (int v = 0; v < weight.Length; v++) weight[v] = graph.Weight(v);
-        return [.. Sparse.MinimumDegree.Order(graph.Count, graph.Start, graph.Adjacent, weight, default)];
+        var order = Sparse.MinimumDegree.Order(graph.Count, graph.Start, graph.Adjacent, weight, last);
+        if (last is not null) for (int v = 0; v < last.Length; v++) if (last[v]) order.Add(v);
+        return [.. order];
     }
 
-    /// <summary>Coordinates of vertices, or null when some vertex has none.</summary>
+    /// <summary>Coordinates of vertices (zero where there is no node), or null when there are none.</summary>
     internal static double[]? VertexCoordinates(QuotientGraph graph, ReadOnlySpan<int> nodeOf, ReadOnlySpan<double> coordinates, int dimension)
     {
         if (nodeOf.IsEmpty || coordinates.IsEmpty || dimension < 1) return null;
@@ -61,16 +82,17 @@ public static class Ordering
         for (int v = 0; v < graph.Count; v++)
         {
             int node = nodeOf[graph.Members[graph.MemberStart[v]]];
-            if (node < 0 || (node + 1) * dimension > coordinates.Length) return null;
+            if (node < 0) continue;
+            if ((node + 1) * dimension > coordinates.Length) return null;
             coordinates.Slice(node * dimension, dimension).CopyTo(result.AsSpan(v * dimension));
         }
         return result;
     }
 
-    internal static int[] DissectVertices(QuotientGraph graph, double[]? coordinates, int dimension, int leafSize)
+    internal static int[] DissectVertices(QuotientGraph graph, double[]? coordinates, int dimension, int leafSize, bool[]? last = null)
     {
         var work = new Dissection(graph, coordinates, dimension, Math.Max(1, leafSize));
-        work.Run();
+        work.Run(last);
         return work.Order;
     }
 
@@ -111,10 +133,13 @@ public static class Ordering
 
         public int[] Order { get; }
 
-        public void Run()
+        public void Run(bool[]? last)
         {
+            int count = 0;
+            for (int v = 0; v < _graph.Count; v++) if (last is null || !last[v]) Order[count++] = v;
+            for (int v = 0, at = count; v < _graph.Count && last is not null; v++) if (last[v]) Order[at++] = v;
             var todo = new Stack<(int Begin, int End)>();
-            todo.Push((0, _graph.Count));
+            todo.Push((0, count));
             while (todo.TryPop(out var part))
             {
                 (int begin, int end) = part;

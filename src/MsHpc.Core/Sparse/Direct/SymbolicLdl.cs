@@ -86,7 +86,8 @@ public sealed class SymbolicLdl
     /// Analyses a pattern. Minimum degree and nested dissection with several leaf sizes compete; the one with the fewest operations wins.
     /// </summary>
     /// <param name="pattern">Full symmetric pattern.</param>
-    /// <param name="nodeOf">Node of each unknown, −1 for none; empty when unknown. Length Rows.</param>
+    /// <param name="nodeOf">Node of each unknown, −1 for none; empty when unknown. Length Rows. Where some have a node, those without one
+    /// (Lagrange multipliers) are eliminated last, so that constraints on a definite matrix need no pivoting.</param>
     /// <param name="coordinates">Node coordinates, <paramref name="dimension"/> per node; empty when unknown.</param>
     /// <param name="dimension">Coordinates per node.</param>
     /// <param name="use">What to tune supernodes for.</param>
@@ -99,15 +100,16 @@ public sealed class SymbolicLdl
         CheckSymmetry(pattern);
         var graph = QuotientGraph.Build(pattern, nodeOf);
         var xyz = Ordering.VertexCoordinates(graph, nodeOf, coordinates, dimension);
+        var last = Ordering.WithoutNode(graph, nodeOf);
         int[]? best = null;
         double bestCost = double.MaxValue;
         ReadOnlySpan<int> leaves = graph.Count <= 20000 ? [6, 12, 30, 100] : graph.Count <= 200000 ? [30, 100] : [60];
         foreach (int leaf in leaves)
         {
-            Try(Ordering.DissectVertices(graph, xyz, dimension, leaf));
-            if (xyz is not null && graph.Count <= 2000) Try(Ordering.DissectVertices(graph, null, 0, leaf));
+            Try(Ordering.DissectVertices(graph, xyz, dimension, leaf, last));
+            if (xyz is not null && graph.Count <= 2000) Try(Ordering.DissectVertices(graph, null, 0, leaf, last));
         }
-        if (graph.Count <= 60000) Try(Ordering.MinimumDegreeVertices(graph));
+        if (graph.Count <= 60000) Try(Ordering.MinimumDegreeVertices(graph, last));
         bool batched = use == LdlUse.Batched || (use == LdlUse.Auto && pattern.Rows <= 8000);
         return Build(pattern, graph, best!, batched);
 

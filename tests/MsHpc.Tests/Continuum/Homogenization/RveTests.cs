@@ -246,51 +246,6 @@ public sealed class RveTests
         Assert.That(many.TangentOf(3), Is.EqualTo(one.TangentOf(3)));
     }
 
-    // Left half meshed with n rows, right half with 3n/2, a strip of triangles between: the right face has other nodes than the left one. The
-    // interpolated tie transfers a uniform traction only up to the interpolation error, so a homogeneous RVE is its own law in the limit:
-    // its error in the stiffness falls with h² (one order each for the tie and for the trace it disturbs).
-    [Test]
-    public void NonMatchingPeriodicMeshConvergesToTheLaw()
-    {
-        var space = StrainSpace.PlaneSmall;
-        var law = Elastic(space, 1, 0.3);
-        double Error(int n)
-        {
-            var model = new RveModel(NonMatching(n), new Dictionary<string, IMaterial> { ["a"] = law }, space, RveBoundary.Periodic);
-            return MaxDifference(Stiffness(model), TangentAtRest(law));
-        }
-        double coarse = Error(4), middle = Error(8), fine = Error(16);
-        Assert.That(coarse, Is.LessThan(5e-3), $"{coarse} {middle} {fine}");
-        Assert.That(middle, Is.LessThan(coarse / 3), $"{coarse} {middle} {fine}");
-        Assert.That(fine, Is.LessThan(middle / 3), $"{coarse} {middle} {fine}");
-    }
-
-    private static Mesh NonMatching(int n)
-    {
-        var x = new List<double>();
-        int[] Column(double at, int rows) => [.. Enumerable.Range(0, rows + 1).Select(j => { x.AddRange([at, (double)j / rows]); return x.Count / 2 - 1; })];
-        var quads = new List<int>();
-        var triangles = new List<int>();
-        int[]? last = null;
-        for (int i = 0; i <= n; i++)
-        {
-            int[] column = Column((double)i / n, i <= n / 2 ? n : n * 3 / 2);
-            if (last is not null && last.Length == column.Length)
-                for (int j = 0; j + 1 < column.Length; j++) quads.AddRange([last[j], column[j], column[j + 1], last[j + 1]]);
-            else if (last is not null)
-                for (int a = 0, b = 0; a + 1 < last.Length || b + 1 < column.Length;)
-                {
-                    bool right = a + 1 == last.Length || b + 1 < column.Length && (b + 1) * (last.Length - 1) < (a + 1) * (column.Length - 1);
-                    triangles.AddRange(right ? [last[a], column[b], column[b + 1]] : [last[a], column[b], last[a + 1]]);
-                    if (right) b++;
-                    else a++;
-                }
-            last = column;
-        }
-        return new Mesh(2, [.. x], [new CellBlock(ElementType.Quad4, "a", [.. quads]), new CellBlock(ElementType.Tri3, "a", [.. triangles])],
-            new Dictionary<string, IReadOnlyList<CellBlock>>());
-    }
-
     // Volume-weighted means of the phases bound every periodic, displacement or traction cell as quadratic forms (Hill 1952). The bulk
     // modulus of a cell is bounded by Hashin and Shtrikman (1963) when the cell's statistics are isotropic; the mean over the cell's
     // rotations by 90° of the plane-strain area modulus (C11 + C22 + 2 C12)/4 is compared with the two-dimensional bounds

@@ -258,6 +258,48 @@ internal sealed class DirectSolverTests
     }
 
     [Test]
+    public void MultipliersComeLast()
+    {
+        // [K Bᵀ; B 0] with K definite: the multipliers have no node and a zero diagonal.
+        var grid = DirectProblem.Grid("grid", [9, 7], 2, false, true);
+        int n = grid.Rows, constraints = 3;
+        var groups = new List<int> { 0 };
+        var members = new List<int>();
+        for (int i = 0; i < n; i++)
+            for (int k = grid.Pattern.RowStart[i]; k < grid.Pattern.RowStart[i + 1]; k++)
+            {
+                members.AddRange([i, grid.Pattern.Columns[k]]);
+                groups.Add(members.Count);
+            }
+        for (int c = 0; c < constraints; c++)
+            for (int i = c; i < n; i += 2 + c)
+            {
+                members.AddRange([i, n + c]);
+                groups.Add(members.Count);
+            }
+        var pattern = SparsePattern.FromGroups(n + constraints, groups.ToArray(), members.ToArray());
+        var values = new double[pattern.Count];
+        for (int i = 0; i < n + constraints; i++)
+            for (int k = pattern.RowStart[i]; k < pattern.RowStart[i + 1]; k++)
+            {
+                int j = pattern.Columns[k];
+                values[k] = i < n && j < n ? grid.Values[grid.Pattern.Find(i, j)] : i == j ? 0 : 1 + 0.1 * (Math.Min(i, j) % 5);
+            }
+        var problem = new DirectProblem("saddle", pattern, values, [.. grid.NodeOf, .. Enumerable.Repeat(-1, constraints)], grid.Coordinates, 2);
+        var symbolic = SymbolicLdl.Analyze(problem.Pattern, problem.NodeOf, problem.Coordinates, 2);
+        Assert.That(symbolic.Permutation[n..].ToArray(), Is.EquivalentTo(new[] { n, n + 1, n + 2 }));
+        var ldl = new SparseLdl(symbolic);
+        var status = ldl.Factor(values, false);
+        Assert.That(status.IsOk, status.ToString());
+        Assert.That(status.NegativePivots, Is.EqualTo(constraints));
+        var b = Vector(problem.Rows, 8);
+        var x = (double[])b.Clone();
+        ldl.Solve(x);
+        Assert.That(problem.BackwardError(x, b), Is.LessThan(1e-13));
+        foreach (var order in Orderings(problem)) Assert.That(order.Order(), Is.EqualTo(Enumerable.Range(0, problem.Rows)));
+    }
+
+    [Test]
     public void NotANumberIsReported()
     {
         var problem = DirectProblem.Grid("Laplace", [6, 6], 1, false, true).With((i, j, v) => i == 17 && j == 17 ? double.NaN : v, "NaN");
