@@ -19,7 +19,7 @@ public static class RveFields
         var mesh = model.Mesh;
         int dim = mesh.Dimension, n = model.Space.Components(), w = Lane.Width, lane = point.Lane;
         double[] fluctuation = material.Fluctuation(point.State, lane), displacement = (double[])fluctuation.Clone();
-        var (low, _) = FluctuationConstraints.Box(mesh);
+        var (low, _) = BoxSides.Bounds(mesh);
         var gradient = Gradient(model.Space, point.Strain);
         for (int a = 0; a < mesh.NodeCount; a++)
             for (int i = 0; i < dim; i++)
