@@ -12,14 +12,6 @@ public sealed record PointState(int Lane, double[] Strain, double[] Stress, doub
 
 public sealed partial class FeModel
 {
-    /// <summary>Number of integration points of a mesh cell; 0 on ranks that do not have it.</summary>
-    public int PointsOf(int meshCell)
-    {
-        foreach (var g in _groups)
-            if (Array.IndexOf(g.Cells, meshCell) >= 0) return g.Reference.Points;
-        return 0;
-    }
-
     /// <summary>The committed state of a point; null on ranks that do not have the cell.</summary>
     /// <exception cref="InputException">The cell has no such point.</exception>
     public PointState? Point(int meshCell, int point)
@@ -30,17 +22,69 @@ public sealed partial class FeModel
             if (element < 0) continue;
             if (point < 0 || point >= g.Reference.Points)
                 throw new InputException($"element {meshCell} ({g.Type}) has {g.Reference.Points} integration points, numbered from 0; there is no {point}");
-            int block = g.FirstBlock + element / Lane.Width * g.Reference.Points + point, lane = element % Lane.Width, n = Space.Components();
-            int size = g.Points.Law.StateSize * Lane.Width;
-            var strain = new double[n];
-            var stress = new double[n];
-            for (int c = 0; c < n; c++)
-            {
-                strain[c] = g.Points.CommittedStrain[(block * n + c) * Lane.Width + lane];
-                stress[c] = g.Points.CommittedStress[(block * n + c) * Lane.Width + lane];
-            }
-            return new PointState(lane, strain, stress, g.Points.OldState.AsSpan(block * size, size).ToArray());
+            return At(g, g.FirstBlock + element / Lane.Width * g.Reference.Points + point, element % Lane.Width, g.Points.CommittedStrain);
         }
         return null;
+    }
+
+    /// <summary>The first point of this rank that failed in the last evaluation, with its committed state; null when none failed.</summary>
+    public (int Cell, int Point, PointState State)? FailedPoint()
+    {
+        foreach (var g in _groups)
+            for (int b = 0; b < g.Blocks; b++)
+                for (int q = 0; q < g.Reference.Points; q++)
+                {
+                    int block = g.FirstBlock + b * g.Reference.Points + q, bits = g.Points.Failed[block];
+                    for (int l = 0; l < g.LanesOf(b); l++)
+                        if ((bits >> l & 1) != 0) return (g.Cells[b * Lane.Width + l], q, At(g, block, l, g.Points.CommittedStrain));
+                }
+        return null;
+    }
+
+    /// <summary>Largest value of a further output (see <see cref="IMaterial.OutputNames"/>) over all points whose law has it; −∞ when none
+    /// does. Collective.</summary>
+    public double LargestOutput(string name)
+    {
+        double largest = double.NegativeInfinity;
+        int n = Space.Components();
+        foreach (var g in _groups)
+        {
+            var law = g.Points.Law;
+            int points = g.Reference.Points, own = law.OutputNames.Count, size = law.StateSize * Lane.Width, at = -1;
+            for (int k = 0; k < own; k++) if (law.OutputNames[k] == name) at = k;
+            if (at < 0) continue;
+            var outputs = new double[points * own * Lane.Width];
+            for (int b = 0; b < g.Blocks; b++)
+            {
+                int first = g.FirstBlock + b * points;
+                law.GetOutputs(new MaterialBatch
+                {
+                    Blocks = points,
+                    Active = g.Points.Active.AsSpan(first, points),
+                    Strain = g.Points.CommittedStrain.AsSpan(first * n * Lane.Width, points * n * Lane.Width),
+                    Stress = g.Points.CommittedStress.AsSpan(first * n * Lane.Width, points * n * Lane.Width),
+                    OldState = g.Points.OldState.AsSpan(first * size, points * size),
+                    NewState = g.Points.OldState.AsSpan(first * size, points * size),
+                    Time = _time,
+                    TimeStep = _timeStep,
+                }, outputs);
+                for (int q = 0; q < points; q++)
+                    for (int l = 0; l < g.LanesOf(b); l++) largest = Math.Max(largest, outputs[(q * own + at) * Lane.Width + l]);
+            }
+        }
+        return Comm.AllReduceMax(largest);
+    }
+
+    private PointState At(ElementGroup g, int block, int lane, double[] strains)
+    {
+        int n = Space.Components(), size = g.Points.Law.StateSize * Lane.Width;
+        var strain = new double[n];
+        var stress = new double[n];
+        for (int c = 0; c < n; c++)
+        {
+            strain[c] = strains[(block * n + c) * Lane.Width + lane];
+            stress[c] = g.Points.CommittedStress[(block * n + c) * Lane.Width + lane];
+        }
+        return new PointState(lane, strain, stress, g.Points.OldState.AsSpan(block * size, size).ToArray());
     }
 }

@@ -69,8 +69,38 @@ public sealed class SharedMaterial : IMaterial
     /// <summary>A loan of one block.</summary>
     internal readonly record struct Loan(int From, int To, int Block);
 
+    /// <summary>Points of this rank that failed since the start.</summary>
+    public long Failures { get; private set; }
+
     /// <inheritdoc/>
     public bool Evaluate(in MaterialBatch batch)
+    {
+        bool ok = Share(batch);
+        if (!ok) Note(batch);
+        return ok;
+    }
+
+    /// <summary>Macro strain of the first point of this rank that failed in the last evaluation that had one; empty before.</summary>
+    public double[] FailedStrain { get; private set; } = [];
+
+    private void Note(in MaterialBatch batch)
+    {
+        int n = Space.Components();
+        bool first = true;
+        for (int b = 0; b < batch.Failed.Length; b++)
+        {
+            int bits = batch.Failed[b];
+            if (bits == 0) continue;
+            Failures += System.Numerics.BitOperations.PopCount((uint)bits);
+            if (!first) continue;
+            first = false;
+            int lane = System.Numerics.BitOperations.TrailingZeroCount(bits);
+            FailedStrain = new double[n];
+            for (int c = 0; c < n; c++) FailedStrain[c] = batch.Strain[(b * n + c) * Lane.Width + lane];
+        }
+    }
+
+    private bool Share(in MaterialBatch batch)
     {
         if (_costs.Length != batch.Blocks)
         {

@@ -28,6 +28,7 @@ internal static class CurvePlot
             plot.XLabel(xLabel);
             plot.YLabel(yLabel);
             plot.Axes.Bottom.Label.Bold = plot.Axes.Left.Label.Bold = false;
+            plot.Axes.Left.MinimumSize = 78; // the page's own letters may be wider than those measured here
             plot.Axes.Top.FrameLineStyle.IsVisible = plot.Axes.Right.FrameLineStyle.IsVisible = false;
             string svg = plot.GetSvgXml(640, 400);
             int start = svg.IndexOf("<svg", StringComparison.Ordinal);

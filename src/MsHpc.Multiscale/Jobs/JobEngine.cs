@@ -61,6 +61,10 @@ internal abstract class JobEngine : ICheckpointed, IDisposable
     /// <summary>Pictures for the summary. Called on the writing rank with the last snapshot.</summary>
     public virtual IReadOnlyList<(string Svg, string Caption)> Pictures(FieldSnapshot last) => [];
 
+    /// <summary>Writes what helps to understand a failure. Collective.</summary>
+    /// <returns>A sentence on what was written and where it failed; null when there is nothing to tell.</returns>
+    public virtual string? DumpFailure(string folder) => null;
+
     /// <summary>Tables for the summary and the machine-readable results: name, labels, rows of numbers.</summary>
     public virtual IReadOnlyList<ResultTable> Tables => [];
 

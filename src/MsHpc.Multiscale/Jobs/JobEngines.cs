@@ -83,7 +83,7 @@ internal static class JobEngines
 internal abstract class MeshEngine : JobEngine
 {
     private readonly (string Boundary, int[] Nodes)[] _watched;
-    private readonly HashSet<string> _held;
+    private readonly HashSet<(string Boundary, int Axis)> _held;
     private readonly string[] _axes;
     private (string Name, string Unit)[] _columns = [];
 
@@ -107,7 +107,7 @@ internal abstract class MeshEngine : JobEngine
         Conditions = JobEngines.Conditions(job);
         _axes = mesh.Dimension == 2 ? ["x", "y"] : ["x", "y", "z"];
         var named = job.Conditions.Where(c => c.On is not null && mesh.Boundaries.ContainsKey(c.On)).ToList();
-        _held = [.. named.Where(c => c.Displacement.Any(u => u is not null)).Select(c => c.On!)];
+        _held = [.. named.SelectMany(c => Enumerable.Range(0, mesh.Dimension).Where(i => c.Displacement[i] is not null).Select(i => (c.On!, i)))];
         _watched = [.. named.Select(c => c.On!).Distinct().Select(b => (b, mesh.BoundaryNodes(b)))];
     }
 
@@ -155,7 +155,7 @@ internal abstract class MeshEngine : JobEngine
             foreach (var (boundary, _) in _watched)
             {
                 foreach (string axis in _axes) columns.Add(($"{boundary}_u{axis}", units.Symbol(Dimension.Distance)));
-                if (_held.Contains(boundary)) foreach (string axis in _axes) columns.Add(($"{boundary}_f{axis}", units.Symbol(Dimension.Force)));
+                for (int i = 0; i < _axes.Length; i++) if (_held.Contains((boundary, i))) columns.Add(($"{boundary}_f{_axes[i]}", units.Symbol(Dimension.Force)));
             }
             return _columns = [.. columns, .. MoreColumns];
         }
@@ -168,8 +168,8 @@ internal abstract class MeshEngine : JobEngine
             foreach (var c in Job.Conditions)
                 for (int i = 0; i < _axes.Length && c.On is not null; i++)
                 {
-                    if (c.Displacement[i] is { } u && Moves(u) && _held.Contains(c.On)) return ($"{c.On}_u{_axes[i]}", $"{c.On}_f{_axes[i]}");
-                    if (c.Traction?[i] is { } t && Moves(t) && _held.Count > 0) return ($"{c.On}_u{_axes[i]}", $"{_held.First()}_f{_axes[i]}");
+                    if (c.Displacement[i] is { } u && Moves(u)) return ($"{c.On}_u{_axes[i]}", $"{c.On}_f{_axes[i]}");
+                    if (c.Traction?[i] is { } t && Moves(t) && _held.FirstOrDefault(h => h.Axis == i).Boundary is { } support) return ($"{c.On}_u{_axes[i]}", $"{support}_f{_axes[i]}");
                 }
             return null;
         }
@@ -195,7 +195,10 @@ internal abstract class MeshEngine : JobEngine
             }
             Comm.AllReduceSum(sum.AsSpan());
             for (int i = 0; i < dim; i++) values.Add(sum[i] / Math.Max(1, sum[dim]));
-            if (_held.Contains(boundary)) values.AddRange(Reaction(boundary));
+            if (!_held.Any(h => h.Boundary == boundary)) continue;
+            // A corner may be held by a neighbour in the other direction: that is not this boundary's force.
+            double[] force = Reaction(boundary);
+            for (int i = 0; i < dim; i++) if (_held.Contains((boundary, i))) values.Add(force[i]);
         }
         return [.. values];
     }
@@ -204,10 +207,34 @@ internal abstract class MeshEngine : JobEngine
     protected double? HillMandel()
     {
         if (Shared is null) return null;
-        var field = Model.Fields(Displacement).First(f => f.Name == "hill_mandel");
-        double largest = field.Values.Max();
+        double largest = Model.LargestOutput("hill_mandel");
         if (largest > 1e-8) Notes.Add($"the Hill–Mandel condition is met to {largest:0.0e+00} only");
         return largest;
+    }
+
+    public override string? DumpFailure(string folder)
+    {
+        if (Shared is null) return null;
+        // Every rank may have a failed volume; the first rank that has one sends it.
+        int n = Model.Space.Components();
+        var mine = Model.FailedPoint() is { } f && f.State.State.Length == Shared.StateSize * Lane.Width && Shared.FailedStrain.Length > 0 ? f : ((int Cell, int Point, PointState State)?)null;
+        var (data, offsets) = Comm.AllGather<double>(mine is { } m ? [m.Cell, m.Point, m.State.Lane, .. Shared.FailedStrain, .. m.State.Stress, .. m.State.State] : []);
+        if (data.Length == 0 || !Comm.IsRoot) return null;
+        int length = offsets.Zip(offsets.Skip(1), (a, b) => b - a).First(l => l > 0);
+        var first = data.AsSpan(0, length);
+        int cell = (int)first[0], number = (int)first[1];
+        double[] strain = first.Slice(3, n).ToArray();
+        var point = new PointState((int)first[2], strain, first.Slice(3 + n, n).ToArray(), first[(3 + 2 * n)..].ToArray());
+        // The volume as it stood before the step, under the strain that broke it.
+        var snapshot = new FieldSnapshot(Rve!.Mesh, Model.Space, RveFields.Of(Shared.Inner, point));
+        VtuWriter.Write(Path.Combine(folder, "failed-volume.vtu"), Rve.Mesh, snapshot.Arrays(onCells: false), snapshot.Arrays(onCells: true));
+        var file = new PureHDF.H5File
+        {
+            ["element"] = cell, ["point"] = number, ["lane"] = point.Lane, ["strain"] = point.Strain, ["last_stress"] = point.Stress, ["state"] = point.State,
+        };
+        AtomicFile.Write(Path.Combine(folder, "failed-volume.h5"), stream => file.Write(stream));
+        return $"the representative volume at point {number} of {Model.Locate(cell)} does not reach equilibrium under the macro strain " +
+            $"({string.Join(", ", Model.Space.Labels().Zip(strain, (l, e) => $"{l} {Numbers.Short(e)}"))}); its state before the step is in failed-volume.vtu and failed-volume.h5";
     }
 
     public override FieldSnapshot? Snapshot()
@@ -287,6 +314,7 @@ internal sealed class QuasistaticEngine : MeshEngine
         // A cut step consists of increments; only whole steps are kept, so that a restart repeats exactly what was done.
         var before = Memory();
         double imbalance = 1;
+        long failures = Failures();
         try
         {
             _solver.Solve(end, end - Time, report =>
@@ -307,8 +335,10 @@ internal sealed class QuasistaticEngine : MeshEngine
         Step++;
         Time = end;
         _largest = HillMandel() ?? 0;
-        return new StepRecord(Step, Time, iterations, cuts, norms, BoundaryValues(), Shared is null ? null : _largest, 0, imbalance, seconds);
+        return new StepRecord(Step, Time, iterations, cuts, norms, BoundaryValues(), Shared is null ? null : _largest, (int)(Failures() - failures), imbalance, seconds);
     }
+
+    private long Failures() => Shared is null ? 0 : Comm.AllReduceSum(Shared.Failures);
 
     private double[][] Memory() => [.. StateArrays.Select(s => s.Data.ToArray())];
 

@@ -118,6 +118,7 @@ public static class JobRunner
             catch (MsHpcException e)
             {
                 Warn("stopped: " + e.Message.ReplaceLineEndings(" "));
+                if (e is ConvergenceException or NumericalException && engine.DumpFailure(folder) is { } dump) Warn(dump);
                 writer?.Finish(RunEnd.Failed, e.Message);
                 throw;
             }

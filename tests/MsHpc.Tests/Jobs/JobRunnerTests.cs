@@ -91,6 +91,23 @@ public class JobRunnerTests
     }
 
     [Test]
+    public void A_volume_that_fails_is_named_and_dumped()
+    {
+        string folder = TestData.Scratch();
+        // One Newton iteration is not enough for a plastic volume, however small the step.
+        var job = JobFile.Load(JobKit.Write(Micro.Replace("size: [1, 1]", "size: [1, 1]\n      max_iterations: 1\n      tolerance: 1e-13", StringComparison.Ordinal), folder),
+            ["run.newton={min_step: 0.4}", "boundary_conditions.2.ux.ramp=[0, 0.04]"]);
+        var recorder = new Recorder();
+        Assert.That(() => Run(job, folder, recorder: recorder), Throws.TypeOf<MsHpc.Core.ConvergenceException>().With.Message.Contains("element"));
+        Assert.Multiple(() =>
+        {
+            Assert.That(recorder.Warnings, Has.Some.Contains("does not reach equilibrium under the macro strain (xx "));
+            Assert.That(File.Exists(Path.Combine(folder, "failed-volume.vtu")) && File.Exists(Path.Combine(folder, "failed-volume.h5")));
+            Assert.That(File.ReadAllText(Path.Combine(folder, "summary.html")), Does.Contain("stopped by a failure"));
+        });
+    }
+
+    [Test]
     public void A_load_table_is_followed_and_a_homogeneous_volume_is_its_material()
     {
         string folder = TestData.Scratch();
