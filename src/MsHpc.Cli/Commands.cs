@@ -138,7 +138,13 @@ internal static class Commands
         if (MpiRuntime.LibraryPath is not null) Console.WriteLine(MpiRuntime.Versions);
     }
 
-    private static string? PetscVersion() => PetscSolver.IsAvailable ? MpiRuntime.Versions : null;
+    /// <summary>"3.18.5, Open MPI v4.1.4" from the library's "Open MPI v4.1.4; PETSc 3.18.5"; null without PETSc.</summary>
+    private static string? PetscVersion()
+    {
+        if (!PetscSolver.IsAvailable) return null;
+        string[] parts = MpiRuntime.Versions.Split(';', StringSplitOptions.TrimEntries);
+        return string.Join(", ", parts.OrderBy(p => !p.StartsWith("PETSc", StringComparison.Ordinal)).Select(p => p.Replace("PETSc ", "", StringComparison.Ordinal)));
+    }
 
     private static int RunJob(string file, string[] set, string? restart, string? output, int? threads, bool dry, bool verbose)
     {
