@@ -78,7 +78,10 @@ public sealed class RveModel
 
         int n = space.Components();
         StressOffset = Constraints.Unknowns;
-        HistoryOffset = StressOffset + (boundary == RveBoundary.UniformTraction ? n : 0);
+        int leading = StressOffset + (boundary == RveBoundary.UniformTraction ? n : 0);
+        SensitivityOffset = leading;
+        StrainOffset = SensitivityOffset + leading * n;
+        HistoryOffset = StrainOffset + n;
         int stateOffset = HistoryOffset + HistorySize, pointOffset = 0;
         var groups = new List<Group>();
         for (int b = 0; b < blocks.Length; b++)
@@ -141,7 +144,7 @@ public sealed class RveModel
     /// <summary>Number of quadrature points.</summary>
     public int Points { get; }
 
-    /// <summary>Numbers of state per copy: fluctuation, (multiplier,) history and the states of all phases.</summary>
+    /// <summary>Numbers of state per copy: fluctuation, (multiplier,) their sensitivity, macro strain, history and the states of all phases.</summary>
     public int StateSize { get; }
 
     /// <summary>Nonzeros of the factor, and multiply-adds to compute it, per copy.</summary>
@@ -156,7 +159,14 @@ public sealed class RveModel
     internal double[] Strains { get; }
 
     internal int StressOffset { get; }
-    internal int HistoryOffset { get; }
+    /// <summary>∂(q, λ)/∂ε̄ of the last evaluation, [i·n + c]: where the next one starts from.</summary>
+    internal int SensitivityOffset { get; }
+
+    /// <summary>Macro strain of the last evaluation.</summary>
+    internal int StrainOffset { get; }
+
+    /// <summary>First entry of the history; what stands before it is the start of an iteration, not history.</summary>
+    public int HistoryOffset { get; }
 
     /// <summary>One line for the log.</summary>
     public string Description =>

@@ -87,7 +87,7 @@ internal sealed class RveSolver
     /// <summary>Solves one block of eight copies.</summary>
     /// <param name="strain">Macro strain (or F̄), n vectors.</param>
     /// <param name="old">State at the start of the step, StateSize vectors.</param>
-    /// <param name="state">State at the end. Out.</param>
+    /// <param name="state">In: state of the last evaluation, or the old one: where the iteration starts. Out: state at the end.</param>
     /// <param name="stress">Macro stress, n vectors. Out.</param>
     /// <param name="tangent">Macro tangent, n·n vectors; empty when not wanted. Out.</param>
     /// <param name="active">Lanes that hold a copy.</param>
@@ -98,8 +98,7 @@ internal sealed class RveSolver
         byte active, double time, double timeStep)
     {
         var q = state[.._unknowns];
-        old[.._unknowns].CopyTo(q);
-        if (_multipliers > 0) old.Slice(_model.StressOffset, _n).CopyTo(_multiplier);
+        Predict(strain, state);
         q.CopyTo(_base);
 
         byte failed = 0, converged = 0;
@@ -170,6 +169,7 @@ internal sealed class RveSolver
         Iterations = iteration;
 
         if (_multipliers > 0) _multiplier.AsSpan().CopyTo(state[_model.StressOffset..]);
+        strain[.._n].CopyTo(state[_model.StrainOffset..]);
         _meanStress.AsSpan().CopyTo(stress);
         state[_model.HistoryOffset] = HillMandel(strain);
         state[_model.HistoryOffset + 1] = Lane.Of(iteration);
@@ -179,9 +179,35 @@ internal sealed class RveSolver
             failed |= (byte)(active & Factor(active));
             for (int l = 0; l < Lane.Width; l++)
                 if ((active >> l & 1) != 0 && _ldl.NegativePivots(l) > 0) Unstable |= (byte)(1 << l);
-            Condense(tangent);
+            Condense(tangent, state);
+        }
+        if (failed != 0)
+        {
+            // The next attempt must not start from where this one got lost.
+            var lost = Lane.Mask(failed);
+            for (int i = 0; i < _model.HistoryOffset; i++) state[i] = Lane.Select(lost, old[i], state[i]);
         }
         return failed;
+    }
+
+    /// <summary>
+    /// Starts from the last evaluation, carried along its sensitivity: q + ∂q/∂ε̄ (ε̄ − ε̄_last). The state handed in is that of the last
+    /// macro iteration, or of the start of the step, so elastic copies are at equilibrium at once and others nearly so.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void Predict(ReadOnlySpan<Lanes> strain, Span<Lanes> state)
+    {
+        Span<Lanes> change = stackalloc Lanes[9];
+        for (int c = 0; c < _n; c++) change[c] = strain[c] - state[_model.StrainOffset + c];
+        int count = _unknowns + _multipliers;
+        var sensitivity = state.Slice(_model.SensitivityOffset, count * _n);
+        for (int i = 0; i < count; i++)
+        {
+            var value = state[i];
+            for (int c = 0; c < _n; c++) value = Lane.Fma(sensitivity[i * _n + c], change[c], value);
+            if (i < _unknowns) state[i] = value;
+            else _multiplier[i - _unknowns] = value;
+        }
     }
 
     /// <summary>Displacement fluctuation ũ at all nodes from a state, one vector per nodal value.</summary>
@@ -490,7 +516,7 @@ internal sealed class RveSolver
 
     /// <summary>C̄ by static condensation of the factored K.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void Condense(Span<Lanes> tangent)
+    private void Condense(Span<Lanes> tangent, Span<Lanes> state)
     {
         // L as nodal columns: the force of each column of C; C is symmetric, so row c serves as column c.
         _coupling.AsSpan().Clear();
@@ -540,7 +566,9 @@ internal sealed class RveSolver
             Span<Lanes> none = stackalloc Lanes[_n * _n], multipliers = stackalloc Lanes[_n * _n];
             none.Clear();
             CompleteColumns(columns, _n, none, multipliers);
+            multipliers.CopyTo(state[(_model.SensitivityOffset + _unknowns * _n)..]);
         }
+        columns.CopyTo(state[_model.SensitivityOffset..]);
         // ⟨C⟩ + (1/V) Lᵀ ∂q/∂ε̄; expanding q to the nodes avoids keeping the reduced L
         Span<Lanes> sum = stackalloc Lanes[81], nodal = stackalloc Lanes[9];
         for (int k = 0; k < _n * _n; k++) sum[k] = _meanTangent[k];

@@ -60,7 +60,8 @@ public readonly ref struct MaterialBatch
     /// <summary>State at the start of the step (<see cref="IMaterial.StateSize"/> per point). In.</summary>
     public required ReadOnlySpan<double> OldState { get; init; }
 
-    /// <summary>State at the end of the step; must not overlap <see cref="OldState"/>. Out.</summary>
+    /// <summary>State at the end of the step; must not overlap <see cref="OldState"/>. On entry it holds the last evaluation of the same step,
+    /// or the old state, or zeros: a law that iterates may start from it. Out.</summary>
     public required Span<double> NewState { get; init; }
 
     /// <summary>Stress (n per point). Out.</summary>

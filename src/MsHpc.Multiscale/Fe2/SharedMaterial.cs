@@ -124,7 +124,8 @@ public sealed class SharedMaterial : IMaterial
         var taken = loans.Where(l => l.To == me).OrderBy(l => l.From).ThenBy(l => l.Block).ToArray();
         int[] neighbors = [.. given.Select(l => l.To).Concat(taken.Select(l => l.From)).Distinct().Order()];
 
-        int there = (n + s + 1) * w, back = (n + n * n + s + 2) * w;
+        int guess = _inner.Model.HistoryOffset; // the part of the new state that the iteration starts from
+        int there = (n + s + guess + 1) * w, back = (n + n * n + s + 2) * w;
         int[] Offsets(Loan[] part, Func<Loan, int> other, int size) =>
             [.. neighbors.Select(r => part.Count(l => other(l) < r) * size), part.Length * size];
         var outgoing = new double[given.Length * there];
@@ -134,7 +135,8 @@ public sealed class SharedMaterial : IMaterial
             int b = given[k].Block;
             batch.Strain.Slice(b * n * w, n * w).CopyTo(at);
             batch.OldState.Slice(b * s * w, s * w).CopyTo(at[(n * w)..]);
-            at[(n + s) * w] = batch.Active.IsEmpty ? 0xff : batch.Active[b];
+            batch.NewState.Slice(b * s * w, guess * w).CopyTo(at[((n + s) * w)..]);
+            at[(n + s + guess) * w] = batch.Active.IsEmpty ? 0xff : batch.Active[b];
         }
         var incoming = new double[taken.Length * there];
         _comm.Exchange<double>(neighbors, outgoing, Offsets(given, l => l.To, there), incoming, Offsets(taken, l => l.From, there));
@@ -176,7 +178,7 @@ public sealed class SharedMaterial : IMaterial
     private void EvaluateTaken(in MaterialBatch batch, double[] incoming, double[] answers, int count)
     {
         if (count == 0) return;
-        int n = Space.Components(), w = Lane.Width, s = StateSize, there = incoming.Length / count, back = answers.Length / count;
+        int n = Space.Components(), w = Lane.Width, s = StateSize, guess = _inner.Model.HistoryOffset, there = incoming.Length / count, back = answers.Length / count;
         var strain = new double[count * n * w];
         var old = new double[count * s * w];
         var state = new double[count * s * w];
@@ -188,7 +190,8 @@ public sealed class SharedMaterial : IMaterial
             var at = incoming.AsSpan(k * there, there);
             at[..(n * w)].CopyTo(strain.AsSpan(k * n * w));
             at.Slice(n * w, s * w).CopyTo(old.AsSpan(k * s * w));
-            active[k] = (byte)at[(n + s) * w];
+            at.Slice((n + s) * w, guess * w).CopyTo(state.AsSpan(k * s * w));
+            active[k] = (byte)at[(n + s + guess) * w];
         }
         _inner.Evaluate(new MaterialBatch
         {
