@@ -6,11 +6,13 @@ namespace MsHpc.Continuum.Assembly;
 
 /// <summary>
 /// Equilibrium in time: f_int(u, history) = f_ext(t) with prescribed components, by Newton's method in steps that are cut when one fails
-/// and grow again. The first solve of a step applies the increments of the prescribed components through the tangent,
+/// and grow again. A step starts from the last increment, scaled by the ratio of the steps: exact while the answer is linear, and near once
+/// plastic flow is under way. The first step, and one after a knot of a load curve or a failure, starts from the tangent instead, which
+/// carries the increments of the prescribed components into the body,
 /// <code>
 /// K_ff Δu_f = f_ext − f_int − K_fc Δū
 /// </code>
-/// so that a large increment spreads over the body instead of crushing the elements at the boundary.
+/// so that a large increment does not crush the elements at the boundary.
 /// </summary>
 /// <remarks>Every method is collective over the model's ranks.</remarks>
 public sealed class QuasistaticSolver
@@ -18,6 +20,8 @@ public sealed class QuasistaticSolver
     private readonly ILinearSolver _linear;
     private readonly double[] _committed, _internal, _external, _residual, _increment, _coupling, _trial, _direction, _committedResidual;
     private readonly double[] _rhs, _solution;
+    private readonly double[] _lastIncrement;
+    private readonly double[] _lastStep = [0]; // length of the step that made it; 0: none
     private readonly List<double> _norms = [];
     private double _reference, _initialStep;
     private int _linearIterations, _lineSearches;
@@ -42,6 +46,7 @@ public sealed class QuasistaticSolver
         Displacement = new double[model.Unknowns];
         (_committed, _internal, _external, _residual) = (Field(), Field(), Field(), Field());
         (_increment, _coupling, _trial, _direction, _committedResidual) = (Field(), Field(), Field(), Field(), Field());
+        _lastIncrement = Field();
         _rhs = new double[System.Owned];
         _solution = new double[System.Owned];
         double[] Field() => new double[model.Unknowns];
@@ -75,12 +80,15 @@ public sealed class QuasistaticSolver
     /// <summary>Reaction on a named boundary: the force that the support exerts, summed over its prescribed components.</summary>
     public double[] Reaction(string boundary) => Loads.Reaction(boundary, _residual);
 
-    /// <summary>Puts the solver at a saved time and displacement; the model's state fields are restored by the caller.</summary>
-    public void Restart(double time, int steps, ReadOnlySpan<double> displacement)
+    /// <summary>What a restart needs besides the model's state fields, by name: overwrite the memory, then call <see cref="Restart"/>.</summary>
+    public IEnumerable<(string Name, Memory<double> Data)> StateFields =>
+        [("displacement", Displacement), ("last_increment", _lastIncrement), ("last_step", _lastStep)];
+
+    /// <summary>Puts the solver at a saved time; <see cref="StateFields"/> and the model's are restored by the caller before.</summary>
+    public void Restart(double time, int steps)
     {
         Time = time;
         Steps = steps;
-        displacement.CopyTo(Displacement);
     }
 
     /// <summary>Advances to a time in steps of at most the given length.</summary>
@@ -122,8 +130,10 @@ public sealed class QuasistaticSolver
         {
             double time = cuts == 0 ? target : Time + dt;
             _lineSearches = 0;
-            if (Attempt(time, dt, out int iterations))
+            if (Attempt(time, dt, cuts == 0, out int iterations))
             {
+                for (int k = 0; k < _lastIncrement.Length; k++) _lastIncrement[k] = Displacement[k] - _committed[k];
+                _lastStep[0] = dt;
                 Model.Commit();
                 Time = time;
                 Steps++;
@@ -139,7 +149,7 @@ public sealed class QuasistaticSolver
         }
     }
 
-    private bool Attempt(double time, double dt, out int iterations)
+    private bool Attempt(double time, double dt, bool extrapolate, out int iterations)
     {
         iterations = 0;
         _norms.Clear();
@@ -158,16 +168,21 @@ public sealed class QuasistaticSolver
         // The first step carries the prescribed increments, which must be whole; without any it may be searched like the others.
         bool driven = Model.Comm.AllReduceMax(largest) > 0;
 
-        Loads.External(time, u, _external);
-        if (!Model.Assemble(u, time, dt, _internal, System, _increment, _coupling)) return Fail("the material fails at the start");
-        if (Loads.HasFollowers) Loads.AddTangent(time, u, System);
-        for (int k = 0; k < u.Length; k++) _residual[k] = _internal[k] - _external[k] + _coupling[k];
-        double norm = System.FreeNorm(_residual);
-        for (int k = 0; k < u.Length; k++) _residual[k] -= _coupling[k];
-        _reference = Math.Max(norm, Reference());
+        double norm = double.NaN;
+        bool first = !(extrapolate && Extrapolate(time, dt, out norm));
+        if (first)
+        {
+            Loads.External(time, u, _external);
+            if (!Model.Assemble(u, time, dt, _internal, System, _increment, _coupling)) return Fail("the material fails at the start");
+            if (Loads.HasFollowers) Loads.AddTangent(time, u, System);
+            for (int k = 0; k < u.Length; k++) _residual[k] = _internal[k] - _external[k] + _coupling[k];
+            norm = System.FreeNorm(_residual);
+            for (int k = 0; k < u.Length; k++) _residual[k] -= _coupling[k];
+        }
+        _reference = Math.Max(first ? norm : 0, Reference());
         _norms.Add(norm);
+        if (!first && norm <= Math.Max(Options.AbsoluteTolerance, Options.RelativeTolerance * _reference)) return true;
 
-        bool first = true;
         while (true)
         {
             if (iterations >= Options.MaxIterations) return Fail($"{iterations} iterations were not enough (residual {norm:G3}, reference {_reference:G3})");
@@ -204,6 +219,25 @@ public sealed class QuasistaticSolver
             first = false;
             if (norm <= Math.Max(Options.AbsoluteTolerance, Options.RelativeTolerance * _reference)) return true;
         }
+    }
+
+    /// <summary>Starts a step from the last increment; leaves residual and stiffness there.</summary>
+    /// <returns>False, with everything as before, when there is no such increment or it leads nowhere.</returns>
+    private bool Extrapolate(double time, double dt, out double norm)
+    {
+        norm = double.NaN;
+        double last = _lastStep[0];
+        // A knot at the start of this step, or within the last one, bends the path.
+        if (last == 0 || Loads.NextKnot((Time - last) * (1 + 1e-12)) <= Time * (1 + 1e-12)) return false;
+        for (int k = 0; k < _direction.Length; k++)
+            _direction[k] = Loads.Constrained[k] ? _increment[k] : _lastIncrement[k] * (dt / last);
+        Displacement.CopyTo(_trial, 0);
+        bool ok = Move(1, time, dt, true);
+        if (ok) norm = System.FreeNorm(_residual);
+        if (ok && norm < 0.5 * Reference()) return true;
+        _trial.CopyTo(Displacement, 0);
+        Model.Rollback();
+        return false;
     }
 
     private void SubtractCoupling()

@@ -350,13 +350,13 @@ internal sealed class QuasistaticEngine : MeshEngine
         Restored(Step, Time);
     }
 
-    public override IEnumerable<(string Name, Memory<double> Data)> StateArrays => Model.StateFields.Prepend(("displacement", _solver.Displacement));
+    public override IEnumerable<(string Name, Memory<double> Data)> StateArrays => Model.StateFields.Concat(_solver.StateFields);
 
     public override void Restored(int step, double time)
     {
         base.Restored(step, time);
         Model.Rollback();
-        _solver.Restart(time, step, (double[])_solver.Displacement.Clone());
+        _solver.Restart(time, step);
     }
 
     public override void Dispose()
