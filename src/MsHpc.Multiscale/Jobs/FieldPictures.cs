@@ -33,10 +33,13 @@ internal static class FieldPictures
             values = [.. Enumerable.Range(0, all.Length / n).Select(e => all[e * n + best])];
             (label, name) = stress.Name == "P" ? ($"P_{component} / {unit}", $"first Piola–Kirchhoff stress {component}") : ($"σ_{component} / {unit}", $"stress {component}");
         }
-        string svg = FieldPicture.PerCell(mesh, values, new FieldPictureOptions { Title = what, Label = label, Displacement = displacement, DeformationScale = scale });
+        string svg = FieldPicture.PerCell(mesh, values, new FieldPictureOptions { Title = what, Label = label, Displacement = displacement, DeformationScale = scale, Width = 720, MaxHeight = 600 });
         int start = svg.IndexOf("<svg", StringComparison.Ordinal);
         string shape = displacement is null || scale == 0 ? "" : scale == 1 ? ", on the deformed shape" : $", displacements × {Numbers.Short(scale)}";
-        return (start > 0 ? svg[start..] : svg, $"{what}: {name} in {unit}{shape}");
+        // The page's own paper and ink, so that the picture follows its theme; colours of the field stay.
+        var themed = new System.Text.StringBuilder(svg[Math.Max(0, start)..]).Replace("<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>", "");
+        foreach (string ink in new[] { "#222", "#444", "#666" }) themed.Replace($"=\"{ink}\"", "=\"currentColor\"");
+        return (themed.ToString(), $"{what}: {name} in {unit}{shape}");
     }
 
     /// <summary>One where the deformation can be seen, else a round number that makes it a few percent of the body.</summary>

@@ -25,7 +25,7 @@ internal sealed class HomogenizeEngine : JobEngine
         (_job, _comm) = (job, comm);
         _units = UnitSystem.Parse(job.UnitSystem);
         var micro = job.Model.Micro!;
-        var phases = JobModels.Build(micro);
+        var phases = JobModels.Build(micro, job.Seed);
         var space = JobModels.Space(phases.Mesh.Dimension, micro.Finite);
         Laws = phases.Laws.ToDictionary(p => p.Key, p => JobModels.Law(p.Value, space, false));
         // Every rank solves the same volume: one is enough work for one rank, and the answer is the same on all.

@@ -47,7 +47,7 @@ internal static class JobChecks
     /// <summary>A microstructure against its files and laws. Small or finite strain is known one level up, except in a model of its own.</summary>
     public static void Micro(MicroChoice micro, Node node, JobReader reader)
     {
-        try { JobModels.Build(micro); }
+        try { JobModels.Build(micro, reader.Seed); }
         catch (InputException e)
         {
             foreach (var fault in e.Faults) reader.Faults.Add(fault.File is null ? node.Fault(fault.Message) : fault);
@@ -74,6 +74,8 @@ internal static class JobChecks
             string file = Path.GetFullPath(Path.Combine(reader.Directory, name.Text));
             if (!name.IsNull && File.Exists(file) && reader.MeshOf(file, name) is { } mesh) AgainstMesh(root, body, mesh, reader);
         }
+        if (root["model"]?["continuum"] is not null && root["solvers"]?["micro"] is { } solver) reader.Fault(solver, "there is no microstructure to be solved: the model is not fe2 or rve");
+        if (root["model"]?["rve"] is not null && root["solvers"]?["macro"] is { } macro) reader.Fault(macro, "there is no macro mesh to be solved: give the solver under 'micro'");
         if (root["model"]?["rve"] is { } rve) AgainstRve(root, rve, reader);
     }
 

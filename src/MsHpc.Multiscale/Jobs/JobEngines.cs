@@ -97,7 +97,8 @@ internal abstract class MeshEngine : JobEngine
         var laws = job.Model.Materials.ToDictionary(p => p.Key, p => JobModels.Law(p.Value, space, job.Model.PlaneStress));
         if (job.Model.Micro is { } micro)
         {
-            Rve = JobModels.Rve(micro);
+            if (job.MicroSolver is not null) Notes.Add("solvers.micro is left aside: the volumes of FE² are solved by the built-in batched factorization");
+            Rve = JobModels.Rve(micro, job.Seed);
             if (Rve.Size.Any(l => l <= 0)) throw new InputException("the representative volume has no extent");
             Shared = new SharedMaterial(new RveMaterial(Rve, team), comm);
             foreach (string region in mesh.Cells.Select(c => c.Region).Distinct()) laws.TryAdd(region, Shared);

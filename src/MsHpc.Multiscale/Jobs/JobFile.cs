@@ -22,7 +22,10 @@ public static class JobFile
         {
             foreach (string text in overrides ?? []) Override(root, text, faults);
             string directory = Path.GetDirectoryName(Path.GetFullPath(path))!;
-            var reader = new JobReader(directory, UnitSystem.All.FirstOrDefault(u => u.Name == (root["units"]?.Text ?? UnitSystem.MillimetreNewton.Name)), faults);
+            var reader = new JobReader(directory, UnitSystem.All.FirstOrDefault(u => u.Name == (root["units"]?.Text ?? UnitSystem.MillimetreNewton.Name)), faults)
+            {
+                Seed = int.TryParse(root["seed"]?.Text, System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out int seed) ? seed : 0,
+            };
             var draft = JobLanguage.Read(root, reader);
             JobChecks.Run(root, reader);
             if (draft is not null && faults.Count == 0) job = Finish(draft, path, directory, root);

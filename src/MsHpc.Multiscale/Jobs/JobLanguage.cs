@@ -124,7 +124,7 @@ internal static class JobLanguage
     // ---- microstructures -----------------------------------------------------------------------------------------------------------
 
     private static readonly Key<IReadOnlyList<int>> ShapeKey = Need<IReadOnlyList<int>>("shape", new ListSpec<int>(new IntegerSpec(1, 4096), "voxels per direction", 2, 3), "voxels per direction");
-    private static readonly Key<int> MicroSeedKey = May("seed", new IntegerSpec(), "seed of the random placement", 0);
+    private static readonly Key<int> MicroSeedKey = May("seed", new IntegerSpec(), "seed of the random placement; left out: the job's");
 
     private static readonly Key<double> FractionKey = Need("fraction", new NumberSpec(Dimension.None, 0, 1, open: true), "volume fraction of the inclusions");
     private static readonly Key<double> RadiusKey = Need("radius", Positive(Dimension.Distance), "radius");
@@ -138,7 +138,7 @@ internal static class JobLanguage
 
     private static (string, Spec<MicrostructureChoice>, bool) Built(string name, string doc, bool random, params Key[] keys) => (name,
         new MapSpec<MicrostructureChoice>(name, doc, m => new BuiltMicrostructure(name, [.. m.Get(ShapeKey)],
-            keys.OfType<Key<double>>().ToDictionary(k => k.Name, m.Get), random ? m.Get(MicroSeedKey) : 0, keys.Contains(FractionsKey) ? [.. m.Get(FractionsKey)] : []),
+            keys.OfType<Key<double>>().ToDictionary(k => k.Name, m.Get), m.Optional(MicroSeedKey), keys.Contains(FractionsKey) ? [.. m.Get(FractionsKey)] : []),
             [ShapeKey, .. keys, .. random ? new Key[] { MicroSeedKey } : []]), false);
 
     private static readonly VariantSpec<MicrostructureChoice> BuiltSpec = new("microstructure",
@@ -401,7 +401,7 @@ internal static class JobLanguage
     }
 
     private static readonly Key<SolverChoice> MacroSolver = May("macro", new SolverSpec(), "linear solver of the mesh");
-    private static readonly Key<SolverChoice> MicroSolver = May("micro", new SolverSpec(), "linear solver of the representative volumes; left out: the built-in batched factorization, which is the fastest for the usual sizes");
+    private static readonly Key<SolverChoice> MicroSolver = May("micro", new SolverSpec(), "linear solver of the representative volume of a homogenize job; the many volumes of fe2 always use the built-in batched factorization");
     private static readonly MapSpec<(SolverChoice? Macro, SolverChoice? Micro)> Solvers = new("solvers", "Linear solvers: PETSc's own option names, or embedded.",
         m => (m.Get(MacroSolver), m.Get(MicroSolver)), MacroSolver, MicroSolver);
 

@@ -26,8 +26,10 @@ internal static class JobModels
     public sealed record Phases(Continuum.Mesh Mesh, IReadOnlyDictionary<string, MaterialChoice> Laws, Voxels? Voxels);
 
     /// <summary>Builds the microstructure.</summary>
+    /// <param name="micro">What the job says.</param>
+    /// <param name="seed">The job's seed.</param>
     /// <exception cref="InputException">Numbers that do not fit, an unreadable file, a phase without a law or the reverse.</exception>
-    public static Phases Build(MicroChoice micro)
+    public static Phases Build(MicroChoice micro, int seed)
     {
         Polycrystal? crystal = null;
         Voxels? voxels = null;
@@ -42,7 +44,7 @@ internal static class JobModels
                 mesh = VoxelMesh.Create(voxels);
                 break;
             case BuiltMicrostructure built:
-                voxels = Build(built, micro.Size!, out crystal);
+                voxels = Build(built, micro.Size!, seed, out crystal);
                 mesh = VoxelMesh.Create(voxels);
                 break;
             default:
@@ -73,12 +75,12 @@ internal static class JobModels
         return faults.Count == 0 ? new Phases(mesh, laws, voxels) : throw new InputException(faults);
     }
 
-    private static Voxels Build(BuiltMicrostructure built, double[] size, out Polycrystal? crystal)
+    private static Voxels Build(BuiltMicrostructure built, double[] size, int jobSeed, out Polycrystal? crystal)
     {
         crystal = null;
         if (built.Shape.Length != size.Length) throw new InputException($"'shape' has {built.Shape.Length} directions, 'size' {size.Length}");
         var p = built.Parameters;
-        ulong seed = (ulong)built.Seed;
+        ulong seed = (ulong)(built.Seed ?? jobSeed);
         switch (built.Kind)
         {
             case "spheres": return Microstructures.RandomInclusions(size, p["fraction"], p["radius"], p["gap"], seed).ToVoxels(built.Shape);
@@ -93,9 +95,9 @@ internal static class JobModels
     }
 
     /// <summary>The representative volume, ready to be solved.</summary>
-    public static RveModel Rve(MicroChoice micro)
+    public static RveModel Rve(MicroChoice micro, int seed)
     {
-        var phases = Build(micro);
+        var phases = Build(micro, seed);
         var space = Space(phases.Mesh.Dimension, micro.Finite);
         // Grains that share a law and its numbers share the object too.
         var made = phases.Laws.ToDictionary(p => p.Key, p => Law(p.Value, space, false));

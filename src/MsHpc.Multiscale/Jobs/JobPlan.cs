@@ -45,7 +45,7 @@ public static class JobPlan
         }
         if (job.Model.Micro is { } micro)
         {
-            var rve = JobModels.Rve(micro);
+            var rve = JobModels.Rve(micro, job.Seed);
             var (nonzeros, flops) = rve.FactorCost;
             if (macro is null)
             {

@@ -46,9 +46,9 @@ public sealed record VoxelFile(string File, int[]? Shape, NpyType Type) : Micros
 /// <param name="Kind">spheres, fibres, laminate, voronoi, array or checkerboard.</param>
 /// <param name="Shape">Voxels per direction.</param>
 /// <param name="Parameters">Numbers by name, defaults filled in.</param>
-/// <param name="Seed">Seed of the random placement.</param>
+/// <param name="Seed">Seed of the random placement; null for the job's.</param>
 /// <param name="Fractions">Volume fractions of a laminate's layers.</param>
-public sealed record BuiltMicrostructure(string Kind, int[] Shape, IReadOnlyDictionary<string, double> Parameters, int Seed,
+public sealed record BuiltMicrostructure(string Kind, int[] Shape, IReadOnlyDictionary<string, double> Parameters, int? Seed,
     double[] Fractions) : MicrostructureChoice;
 
 /// <summary>A microstructure as a mesh whose regions are the phases.</summary>

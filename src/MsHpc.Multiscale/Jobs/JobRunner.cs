@@ -69,6 +69,7 @@ public static class JobRunner
 
             Say(header);
             Say(engine.What);
+            foreach (string note in engine.Notes) Warn(note);
             if (options.Restart is { } which)
             {
                 var info = store.Restore(which, engine, Warn);

@@ -14,6 +14,9 @@ internal sealed class JobReader(string directory, UnitSystem? units, List<InputF
     /// <summary>Unit system of plain numbers, null when the job names none that exists.</summary>
     public UnitSystem? Units { get; } = units;
 
+    /// <summary>The job's seed, as far as it can be read.</summary>
+    public int Seed { get; init; }
+
     /// <summary>Everything that is wrong, so far.</summary>
     public List<InputFault> Faults { get; } = faults;
 

@@ -84,7 +84,7 @@ internal sealed class SummaryPage
         .status{float:right;border:1.5px solid currentColor;border-radius:99px;padding:.15rem .8rem;font-size:.85rem;font-weight:600}.good{color:var(--good)}.warn{color:var(--warn)}.bad{color:var(--bad)}
         .numbers{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:.75rem}.numbers div{background:var(--card);border:1px solid var(--rule);border-radius:10px;padding:.8rem 1rem}
         .numbers b{display:block;font-size:1.3rem;font-variant-numeric:tabular-nums}.numbers span{color:var(--soft);font-size:.85rem}
-        .figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(330px,1fr));gap:1rem}figure{margin:0;background:var(--card);border:1px solid var(--rule);border-radius:10px;padding:1rem}
+        .figures{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,440px),1fr));gap:1rem}figure{margin:0;background:var(--card);border:1px solid var(--rule);border-radius:10px;padding:1rem}
         figure svg{width:100%;height:auto;display:block}figure svg text{font-family:inherit}figcaption{color:var(--soft);font-size:.9rem;margin-top:.6rem}
         .scroll{overflow-x:auto;border:1px solid var(--rule);border-radius:10px;background:var(--card)}table{border-collapse:collapse;width:100%;font-size:.88rem;font-variant-numeric:tabular-nums}
         th,td{padding:.38rem .8rem;text-align:right;white-space:nowrap}th{color:var(--soft);font-weight:600;border-bottom:1px solid var(--rule)}tbody tr:nth-child(even){background:color-mix(in srgb,var(--rule) 28%,transparent)}

@@ -73,6 +73,38 @@ public class JobRunnerTests
             Assert.That(File.ReadAllBytes(Path.Combine(parts, name)), Is.EqualTo(File.ReadAllBytes(Path.Combine(whole, name))), name);
     }
 
+    [TestCase("plate-elastic")]
+    [TestCase("bar-explicit")]
+    [TestCase("fe2-finite-strain")]
+    [TestCase("rve-homogenize", Category = "Slow")]
+    [TestCase("fe2-plate", Category = "Slow")]
+    public void Examples_run_to_their_end(string example)
+    {
+        var recorder = new Recorder();
+        var result = Run(JobFile.Load(Path.Combine(JobKit.Examples, example, "job.yaml")), TestData.Scratch(), recorder: recorder);
+        Assert.Multiple(() =>
+        {
+            Assert.That(result.End, Is.EqualTo(RunEnd.Finished));
+            Assert.That(recorder.Warnings, Is.Empty);
+            Assert.That(result.History.Steps.Select(s => s.HillMandel ?? 0), Is.All.LessThan(1e-10));
+            Assert.That(result.History.Steps.SelectMany(s => s.Values), Is.All.Matches<double>(double.IsFinite));
+        });
+    }
+
+    [Test]
+    public void The_bar_carries_the_stress_of_the_wave_and_keeps_its_energy()
+    {
+        var job = JobFile.Load(Path.Combine(JobKit.Examples, "bar-explicit", "job.yaml"), ["run.end_time=3e-6", "output.every=1"]);
+        var result = Run(job, TestData.Scratch());
+        int force = Array.IndexOf(result.History.Columns, "left_fx"), energy = Array.IndexOf(result.History.Columns, "total_energy");
+        // Behind the front of a wave the stress is rho c v = sqrt(E rho) v on 1 mm²; the discrete one oscillates about it.
+        var late = result.History.Steps.Where(s => s.Time > 1e-6).Select(s => s.Values[force]).ToList();
+        double expected = Math.Sqrt(210e3 * 7.85e-9) * 5000;
+        Assert.That(late.Average(), Is.EqualTo(expected).Within(0.02 * expected));
+        var energies = result.History.Steps.Select(s => s.Values[energy]).ToList();
+        Assert.That(energies.Max() - energies.Min(), Is.LessThan(1e-10 * energies[0]));
+    }
+
     [Test]
     public void Fe2_writes_the_microstructure_and_reports_hill_mandel()
     {
