@@ -47,7 +47,7 @@ public sealed partial class FeModel
         Check(mesh, space, materials, Options);
 
         int dim = mesh.Dimension;
-        _partition = new MeshPartition(mesh, Comm);
+        _partition = new MeshPartition(mesh, Comm, dealt: materials.Values.Any(m => m.IsCollective));
         Nodes = _partition.LocalToMesh.Length;
         Coordinates = new double[Nodes * dim];
         for (int i = 0; i < Nodes; i++) mesh.Coordinates.AsSpan(_partition.LocalToMesh[i] * dim, dim).CopyTo(Coordinates.AsSpan(i * dim));

@@ -8,7 +8,7 @@ namespace MsHpc.Continuum.Homogenization;
 /// <summary>Numbers that steer the equilibrium iteration of an RVE.</summary>
 /// <param name="Tolerance">Residual ‖Tᵀf‖ over the norm of all element forces, at convergence.</param>
 /// <param name="MaxIterations">Newton iterations before the RVE counts as failed.</param>
-public sealed record RveOptions(double Tolerance = 1e-10, int MaxIterations = 25);
+public sealed record RveOptions(double Tolerance = 1e-11, int MaxIterations = 25);
 
 /// <summary>
 /// A representative volume element: a box-shaped mesh of phases with one way of imposing the macro strain. Everything here is shared by all

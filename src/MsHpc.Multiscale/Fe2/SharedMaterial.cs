@@ -15,7 +15,11 @@ public sealed class SharedMaterial : IMaterial
 {
     private readonly RveMaterial _inner;
     private readonly Comm _comm;
+    private readonly List<double[]> _history = []; // seconds per block, by evaluation within a step
     private double[] _costs = [];
+    private double[] _outgoing = [], _incoming = [], _answers = [], _returned = [], _strain = [], _old = [], _state = [], _stress = [], _tangent = [];
+    private double _time = double.NaN;
+    private int _evaluation;
 
     /// <param name="inner">The law; the same on every rank.</param>
     /// <param name="comm">Ranks that share the work.</param>
@@ -102,11 +106,15 @@ public sealed class SharedMaterial : IMaterial
 
     private bool Share(in MaterialBatch batch)
     {
-        if (_costs.Length != batch.Blocks)
-        {
-            _costs = new double[batch.Blocks];
-            Array.Fill(_costs, 1e-3);
-        }
+        // What a block will cost is best foretold by the same evaluation of the last step: the first one of a step follows the load, the
+        // later ones only correct it.
+        if (batch.Time != _time || batch.Blocks != _costs.Length) (_time, _evaluation) = (batch.Time, 0);
+        var forecast = _evaluation < _history.Count && _history[_evaluation].Length == batch.Blocks ? _history[_evaluation] : _costs;
+        if (forecast.Length != batch.Blocks) Array.Fill(forecast = new double[batch.Blocks], 1e-3);
+        _costs = new double[batch.Blocks];
+        if (_evaluation == _history.Count) _history.Add(_costs);
+        else _history[_evaluation] = _costs;
+        _evaluation++;
         if (_comm.Size == 1)
         {
             bool good = _inner.Evaluate(batch);
@@ -116,7 +124,7 @@ public sealed class SharedMaterial : IMaterial
             return good;
         }
 
-        var (all, offsets) = _comm.AllGather<double>(_costs);
+        var (all, offsets) = _comm.AllGather<double>(forecast);
         var loans = Plan(all, offsets, out double owned, out double planned);
         (OwnedImbalance, Imbalance, Lent) = (owned, planned, loans.Count);
         int me = _comm.Rank, n = Space.Components(), w = Lane.Width, s = StateSize;
@@ -128,17 +136,17 @@ public sealed class SharedMaterial : IMaterial
         int there = (n + s + guess + 1) * w, back = (n + n * n + s + 2) * w;
         int[] Offsets(Loan[] part, Func<Loan, int> other, int size) =>
             [.. neighbors.Select(r => part.Count(l => other(l) < r) * size), part.Length * size];
-        var outgoing = new double[given.Length * there];
+        var outgoing = Grown(ref _outgoing, given.Length * there);
         for (int k = 0; k < given.Length; k++)
         {
-            var at = outgoing.AsSpan(k * there, there);
+            var at = outgoing.Slice(k * there, there);
             int b = given[k].Block;
             batch.Strain.Slice(b * n * w, n * w).CopyTo(at);
             batch.OldState.Slice(b * s * w, s * w).CopyTo(at[(n * w)..]);
             batch.NewState.Slice(b * s * w, guess * w).CopyTo(at[((n + s) * w)..]);
             at[(n + s + guess) * w] = batch.Active.IsEmpty ? 0xff : batch.Active[b];
         }
-        var incoming = new double[taken.Length * there];
+        var incoming = Grown(ref _incoming, taken.Length * there);
         _comm.Exchange<double>(neighbors, outgoing, Offsets(given, l => l.To, there), incoming, Offsets(taken, l => l.From, there));
 
         // Own blocks that stay are the first ones: loans are taken from the end.
@@ -156,13 +164,13 @@ public sealed class SharedMaterial : IMaterial
         Seconds = Sum(_inner.BlockSeconds);
         MaxIterations = _inner.MaxIterations;
 
-        var answers = new double[taken.Length * back];
-        EvaluateTaken(batch, incoming, answers, taken.Length);
-        var returned = new double[given.Length * back];
+        var answers = Grown(ref _answers, taken.Length * back);
+        EvaluateTaken(batch, incoming, answers, taken.Length, there, back);
+        var returned = Grown(ref _returned, given.Length * back);
         _comm.Exchange<double>(neighbors, answers, Offsets(taken, l => l.From, back), returned, Offsets(given, l => l.To, back));
         for (int k = 0; k < given.Length; k++)
         {
-            var at = returned.AsSpan(k * back, back);
+            var at = returned.Slice(k * back, back);
             int b = given[k].Block;
             at[..(n * w)].CopyTo(batch.Stress[(b * n * w)..]);
             if (!batch.Tangent.IsEmpty) at.Slice(n * w, n * n * w).CopyTo(batch.Tangent[(b * n * n * w)..]);
@@ -175,22 +183,22 @@ public sealed class SharedMaterial : IMaterial
         return ok;
     }
 
-    private void EvaluateTaken(in MaterialBatch batch, double[] incoming, double[] answers, int count)
+    private void EvaluateTaken(in MaterialBatch batch, ReadOnlySpan<double> incoming, Span<double> answers, int count, int there, int back)
     {
         if (count == 0) return;
-        int n = Space.Components(), w = Lane.Width, s = StateSize, guess = _inner.Model.HistoryOffset, there = incoming.Length / count, back = answers.Length / count;
-        var strain = new double[count * n * w];
-        var old = new double[count * s * w];
-        var state = new double[count * s * w];
-        var stress = new double[count * n * w];
-        var tangent = batch.Tangent.IsEmpty ? [] : new double[count * n * n * w];
+        int n = Space.Components(), w = Lane.Width, s = StateSize, guess = _inner.Model.HistoryOffset;
+        var strain = Grown(ref _strain, count * n * w);
+        var old = Grown(ref _old, count * s * w);
+        var state = Grown(ref _state, count * s * w);
+        var stress = Grown(ref _stress, count * n * w);
+        var tangent = batch.Tangent.IsEmpty ? [] : Grown(ref _tangent, count * n * n * w);
         byte[] active = new byte[count], failed = new byte[count];
         for (int k = 0; k < count; k++)
         {
-            var at = incoming.AsSpan(k * there, there);
-            at[..(n * w)].CopyTo(strain.AsSpan(k * n * w));
-            at.Slice(n * w, s * w).CopyTo(old.AsSpan(k * s * w));
-            at.Slice((n + s) * w, guess * w).CopyTo(state.AsSpan(k * s * w));
+            var at = incoming.Slice(k * there, there);
+            at[..(n * w)].CopyTo(strain[(k * n * w)..]);
+            at.Slice(n * w, s * w).CopyTo(old[(k * s * w)..]);
+            at.Slice((n + s) * w, guess * w).CopyTo(state[(k * s * w)..]);
             active[k] = (byte)at[(n + s + guess) * w];
         }
         _inner.Evaluate(new MaterialBatch
@@ -202,13 +210,20 @@ public sealed class SharedMaterial : IMaterial
         MaxIterations = Math.Max(MaxIterations, _inner.MaxIterations);
         for (int k = 0; k < count; k++)
         {
-            var at = answers.AsSpan(k * back, back);
-            stress.AsSpan(k * n * w, n * w).CopyTo(at);
-            if (tangent.Length > 0) tangent.AsSpan(k * n * n * w, n * n * w).CopyTo(at[(n * w)..]);
-            state.AsSpan(k * s * w, s * w).CopyTo(at[((n + n * n) * w)..]);
+            var at = answers.Slice(k * back, back);
+            stress.Slice(k * n * w, n * w).CopyTo(at);
+            if (tangent.Length > 0) tangent.Slice(k * n * n * w, n * n * w).CopyTo(at[(n * w)..]);
+            state.Slice(k * s * w, s * w).CopyTo(at[((n + n * n) * w)..]);
             at[(n + n * n + s) * w] = failed[k];
             at[(n + n * n + s + 1) * w] = _inner.BlockSeconds[k];
         }
+    }
+
+    /// <summary>The head of a buffer that is kept from call to call: fresh pages would cost as much as the copies.</summary>
+    private static Span<double> Grown(ref double[] buffer, int length)
+    {
+        if (buffer.Length < length) buffer = new double[length + length / 4];
+        return buffer.AsSpan(0, length);
     }
 
     private void Record(int first, ReadOnlySpan<double> seconds) => seconds.CopyTo(_costs.AsSpan(first));

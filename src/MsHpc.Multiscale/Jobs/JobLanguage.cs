@@ -168,7 +168,7 @@ internal static class JobLanguage
     private static readonly Key<RveBoundary> BoundaryKey = May("boundary", new ChoiceSpec<RveBoundary>(
         ("periodic", RveBoundary.Periodic, "opposite points move alike"), ("linear_displacement", RveBoundary.LinearDisplacement, "the boundary follows the macro strain, upper bound"),
         ("uniform_traction", RveBoundary.UniformTraction, "the boundary carries the macro stress, lower bound")), "how the macro strain is imposed", RveBoundary.Periodic);
-    private static readonly Key<double> MicroTolerance = May("tolerance", new NumberSpec(Dimension.None, 0, 1e-4, open: true), "equilibrium residual, relative", 1e-10);
+    private static readonly Key<double> MicroTolerance = May("tolerance", new NumberSpec(Dimension.None, 0, 1e-4, open: true), "equilibrium residual, relative", 1e-11);
     private static readonly Key<int> MicroIterations = May("max_iterations", new IntegerSpec(1, 1000), "Newton iterations before the macro step is cut", 25);
 
     private static MapSpec<MicroChoice> MicroSpec(string name, string doc) => MicroMap<MicroChoice>(name, doc, null, (_, micro) => micro);
