@@ -117,9 +117,15 @@ public sealed class Fe2Tests
             bool ok = law.Evaluate(new MaterialBatch { Blocks = blocks, Strain = strain, OldState = old, NewState = state, Stress = stress, Tangent = tangent });
             return [ok ? 1 : 0, .. stress, .. tangent, .. state];
         }
-        bool same = Evaluate(shared).SequenceEqual(Evaluate(own)) && Evaluate(shared).SequenceEqual(Evaluate(own));
+        bool same = true;
+        int lent = 0;
+        for (int k = 0; k < 5; k++) // the first costs are those of compiling the code
+        {
+            same &= Evaluate(shared).SequenceEqual(Evaluate(own));
+            lent += shared.Lent;
+        }
         Assert.That(comm.AllOk(same), Is.True);
-        if (comm.Size > 1) Assert.That(shared.Lent, Is.GreaterThan(0));
+        if (comm.Size > 1) Assert.That(lent, Is.GreaterThan(0));
     }
 
     [Test]

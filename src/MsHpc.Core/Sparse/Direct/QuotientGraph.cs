@@ -50,7 +50,7 @@ internal sealed class QuotientGraph
             // merely keeps the two unknowns apart.
             var row = pattern.Columns.AsSpan(pattern.RowStart[i], pattern.RowStart[i + 1] - pattern.RowStart[i]);
             ulong hash = 14695981039346656037;
-            foreach (int c in row) hash = (hash ^ (uint)c) * 1099511628211;
+            foreach (int c in row) hash = unchecked((hash ^ (uint)c) * 1099511628211);
             if (sameHash.TryGetValue(hash, out int other)
                 && pattern.Columns.AsSpan(pattern.RowStart[other], pattern.RowStart[other + 1] - pattern.RowStart[other]).SequenceEqual(row))
             {
