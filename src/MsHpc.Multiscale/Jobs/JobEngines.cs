@@ -209,6 +209,9 @@ internal abstract class MeshEngine : JobEngine
     {
         if (Shared is null) return null;
         double largest = Model.LargestOutput("hill_mandel");
+        long unstable = Comm.AllReduceSum((long)Shared.Unstable);
+        if (unstable > 0)
+            Notes.Add($"step {Step}: {unstable} representative volumes are at an equilibrium that is not stable (negative pivot): the answer may depend on their size and mesh");
         if (largest > 1e-8) Notes.Add($"the Hill–Mandel condition is met to {largest:0.0e+00} only");
         return largest;
     }
