@@ -50,8 +50,12 @@ setup_mkl() (
         mirror=$(awk '$1 == "URIs:" && $2 ~ /\/debian\/?$/ { print $2; exit }' /etc/apt/sources.list.d/*.sources 2>/dev/null || true)
         [ -n "$mirror" ] || mirror=$(awk '$1 == "deb" { for (i = 2; i <= NF; i++) if ($i ~ /^http.*\/debian\/?$/) { print $i; exit } }' \
             /etc/apt/sources.list /etc/apt/sources.list.d/*.list 2>/dev/null || true)
+        if [ -z "$mirror" ]; then
+            say "apt has no Debian mirror to take the component non-free from; add it to your sources and try again."
+            exit 1
+        fi
         source=/etc/apt/sources.list.d/mshpc-non-free.sources
-        say "adding $source (${mirror:=http://deb.debian.org/debian}, $VERSION_CODENAME, component non-free)"
+        say "adding $source ($mirror, $VERSION_CODENAME, component non-free)"
         printf '%s\n' 'Types: deb' "URIs: $mirror" "Suites: $VERSION_CODENAME" 'Components: non-free' \
             'Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg' | $as_root tee "$source" >/dev/null
         $as_root apt-get update -q >&2
