@@ -32,7 +32,6 @@ internal static class JobChecks
             if (regions.All(model.Materials.ContainsKey)) reader.Fault(node, "every region has a material of its own: nothing is left for the microstructure");
             foreach (var (key, law) in node["micro"]!["materials"]!.Entries)
                 if (model.Micro.Materials.TryGetValue(key.Text, out var choice)) CheckStrain(choice, model.Finite, law, reader);
-            if (model.PlaneStress) reader.Fault(node["plane"]!, "FE² in the plane works in plane strain: the representative volume is in plane strain itself");
             int dimension = model.Micro.Microstructure is MeshedMicrostructure file ? reader.MeshOf(file.File, node["micro"]!["mesh"]!)?.Dimension ?? 0 : model.Micro.Size!.Length;
             if (dimension != 0 && dimension != mesh.Dimension)
                 reader.Fault(node["micro"]!, $"the mesh has {mesh.Dimension} dimensions, the microstructure {dimension}");

@@ -98,7 +98,9 @@ internal abstract class MeshEngine : JobEngine
         if (job.Model.Micro is { } micro)
         {
             if (job.MicroSolver is not null) Notes.Add("solvers.micro is left aside: the volumes of FE² are solved by the built-in batched factorization");
-            Rve = JobModels.Rve(micro, job.Seed);
+            Rve = JobModels.Rve(micro, job.Seed, job.Model.PlaneStress);
+            if (job.Model.PlaneStress)
+                Notes.Add("plane stress holds in every phase of the volume by itself: right for a sheet thinner than its microstructure, too soft for a thick one");
             if (Rve.Size.Any(l => l <= 0)) throw new InputException("the representative volume has no extent");
             Shared = new SharedMaterial(new RveMaterial(Rve, team), comm);
             foreach (string region in mesh.Cells.Select(c => c.Region).Distinct()) laws.TryAdd(region, Shared);

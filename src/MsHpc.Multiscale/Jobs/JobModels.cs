@@ -94,13 +94,14 @@ internal static class JobModels
         }
     }
 
-    /// <summary>The representative volume, ready to be solved.</summary>
-    public static RveModel Rve(MicroChoice micro, int seed)
+    /// <summary>The representative volume, ready to be solved. In plane stress every phase is: the picture of a sheet that is thinner than its
+    /// microstructure.</summary>
+    public static RveModel Rve(MicroChoice micro, int seed, bool planeStress)
     {
         var phases = Build(micro, seed);
         var space = Space(phases.Mesh.Dimension, micro.Finite);
         // Grains that share a law and its numbers share the object too.
-        var made = phases.Laws.ToDictionary(p => p.Key, p => Law(p.Value, space, false));
+        var made = phases.Laws.ToDictionary(p => p.Key, p => Law(p.Value, space, planeStress));
         return new RveModel(phases.Mesh, made, space, micro.Boundary, new RveOptions(micro.Tolerance, micro.MaxIterations));
     }
 

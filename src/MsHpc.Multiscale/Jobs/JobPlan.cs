@@ -45,7 +45,7 @@ public static class JobPlan
         }
         if (job.Model.Micro is { } micro)
         {
-            var rve = JobModels.Rve(micro, job.Seed);
+            var rve = JobModels.Rve(micro, job.Seed, job.Model.PlaneStress);
             var (nonzeros, flops) = rve.FactorCost;
             if (macro is null)
             {

@@ -215,10 +215,11 @@ public sealed class RveTests
 
     // A homogeneous RVE is its own law: stress and tangent to roundoff, elastic and plastic.
     [Test]
-    public void HomogeneousRveIsTheLaw([Values] RveBoundary boundary)
+    public void HomogeneousRveIsTheLaw([Values] RveBoundary boundary, [Values] bool planeStress)
     {
         var space = StrainSpace.PlaneSmall;
-        var law = Law("j2_plasticity", space, ("E", 1), ("nu", 0.3), ("sigma_y", 2e-3), ("H", 0.05));
+        var law = MaterialCatalog.Create("j2_plasticity", new Dictionary<string, double[]> { ["E"] = [1], ["nu"] = [0.3], ["sigma_y"] = [2e-3], ["H"] = [0.05] },
+            space, planeStress);
         var model = new RveModel(Voxels(2, 4, (_, _, _) => "a"), new Dictionary<string, IMaterial> { ["a"] = law }, space, boundary);
         Points rve = new(new RveMaterial(model)), single = new(law);
         foreach (double load in new[] { 1e-3, 5e-3, 2e-3 })
