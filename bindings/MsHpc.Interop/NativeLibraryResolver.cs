@@ -53,6 +53,12 @@ internal static class NativeLibraryResolver
     private static void Load()
     {
         NativeLibrary.SetDllImportResolver(typeof(NativeMethods).Assembly, Resolve);
+        // The word of the user, also where the library lies beside the program.
+        if (Environment.GetEnvironmentVariable("MSHPC_EMBEDDED") == "1")
+        {
+            _failure = $"{FileName} is not wanted: MSHPC_EMBEDDED=1";
+            return;
+        }
         var tried = new List<string>();
         foreach (string path in Candidates(Environment.GetEnvironmentVariable("MSHPC_NATIVE_DIR"), AppContext.BaseDirectory))
         {

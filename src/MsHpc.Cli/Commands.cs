@@ -22,6 +22,12 @@ internal static class Commands
     public static int Run(string[] args)
     {
         var root = Build();
+        if (args.Length == 0)
+        {
+            // Somebody looks what there is.
+            root.Parse(["--help"]).Invoke(new InvocationConfiguration { Output = Console.Error });
+            return BadInput;
+        }
         var parse = root.Parse(args);
         bool verbose = args.Contains("-v") || args.Contains("--verbose");
         try
@@ -168,6 +174,7 @@ internal static class Commands
             if (stop.Reason is not null && code == Interrupted) { context.Cancel = false; return; }
             signalled = code;
             stop.Ask(why);
+            if (code == Interrupted && comm.IsRoot) Console.Error.WriteLine("mshpc: Ctrl-C: stopping soon, with a checkpoint (again: stop at once, without)");
         }
         using var usr1 = PosixSignalRegistration.Create((PosixSignal)10, c => On(c, "SIGUSR1", Requeue));
         using var term = PosixSignalRegistration.Create(PosixSignal.SIGTERM, c => On(c, "SIGTERM", Requeue));

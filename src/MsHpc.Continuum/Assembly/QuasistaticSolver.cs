@@ -145,7 +145,11 @@ public sealed class QuasistaticSolver
             Model.Rollback();
             dt *= Options.Cutback;
             if (dt < Options.MinimumStep * _initialStep)
-                throw new ConvergenceException($"no convergence at time {time:G6} with the smallest step {dt / Options.Cutback:G3}: {_failure}", [.. _norms]);
+            {
+                // Singular from the start is most often a forgotten support.
+                string hint = Steps == 0 && _failure.Contains("singular", StringComparison.Ordinal) ? "; do the supports hold the body against every rigid motion?" : "";
+                throw new ConvergenceException($"no convergence at time {time:G6} with the smallest step {dt / Options.Cutback:G3}: {_failure}{hint}", [.. _norms]);
+            }
         }
     }
 

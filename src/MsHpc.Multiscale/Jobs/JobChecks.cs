@@ -25,7 +25,8 @@ internal static class JobChecks
         if (model.Micro is null)
         {
             foreach (string region in regions.Where(r => !model.Materials.ContainsKey(r)))
-                reader.Fault(materials ?? node, $"region '{region}' of the mesh has no material");
+                reader.Fault(materials ?? node, region.Length > 0 ? $"region '{region}' of the mesh has no material"
+                    : "elements of the mesh belong to no named region: give them one in Gmsh (Physical Surface or Physical Volume)");
         }
         else
         {
@@ -91,7 +92,8 @@ internal static class JobChecks
             {
                 bool surface = condition.Entries.Any(e => e.Key.Text is not ("on" or "body_force"));
                 if (surface && !mesh.Boundaries.ContainsKey(on.Text))
-                    reader.Fault(on, $"the mesh has no boundary '{on.Text}'{JobReader.Suggest(on.Text, boundaries)}");
+                    reader.Fault(on, $"the mesh has no boundary '{on.Text}'{JobReader.Suggest(on.Text, boundaries)}"
+                        + (mesh.Boundaries.Count == 0 ? $": name them in Gmsh (Physical {(mesh.Dimension == 2 ? "Curve" : "Surface")})" : ""));
                 if (inside && on.Text != "all" && !regions.Contains(on.Text))
                     reader.Fault(on, $"the mesh has no region '{on.Text}'{JobReader.Suggest(on.Text, regions)}");
                 if ((condition["traction"] is not null || condition["pressure"] is not null) && mesh.Boundaries.TryGetValue(on.Text, out var blocks)

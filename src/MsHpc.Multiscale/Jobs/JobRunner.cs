@@ -118,7 +118,9 @@ public static class JobRunner
             }
             catch (MsHpcException e)
             {
-                Warn("stopped: " + e.Message.ReplaceLineEndings(" "));
+                // Into the log only: the screen gets it from whoever catches it.
+                writer?.Log("stopped: " + e.Message.ReplaceLineEndings(" "));
+                writer?.History.Notes.Add("stopped: " + e.Message.ReplaceLineEndings(" "));
                 if (e is ConvergenceException or NumericalException && engine.DumpFailure(folder) is { } dump) Warn(dump);
                 writer?.Finish(RunEnd.Failed, e.Message);
                 throw;

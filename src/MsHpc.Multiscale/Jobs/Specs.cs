@@ -43,7 +43,8 @@ internal sealed class JobReader(string directory, UnitSystem? units, List<InputF
 
     /// <summary>", did you mean 'x'?" or the list of what there is.</summary>
     public static string Suggest(string word, IReadOnlyCollection<string> valid) =>
-        Nearest.Match(word, valid) is { } near ? $", did you mean '{near}'?" : $"; there is: {string.Join(", ", valid)}";
+        Nearest.Match(word, valid) is { } near ? $", did you mean '{near}'?"
+            : valid.Count == 0 ? "; there is none" : $"; there is: {string.Join(", ", valid)}";
 }
 
 /// <summary>What may stand at a place of a job file: reads it, checks it, and describes itself as JSON Schema.</summary>

@@ -125,7 +125,11 @@ internal static class YamlTree
         try { return state.Document(); }
         catch (YamlException e)
         {
-            faults.Add(new(source, (int)e.Start.Line, (int)e.Start.Column, "YAML: " + Plain(e)));
+            // For a tab the library tells where the surrounding mapping starts; the reader looks for the tab.
+            int tab = e.Message.Contains("invalid tab", StringComparison.Ordinal)
+                ? Array.FindIndex(text.Split('\n'), line => line[..(line.Length - line.TrimStart().Length)].TrimEnd('\r').Contains('\t')) : -1;
+            if (tab >= 0) faults.Add(new(source, tab + 1, 0, "YAML: a tab as indentation; use spaces"));
+            else faults.Add(new(source, (int)e.Start.Line, (int)e.Start.Column, "YAML: " + Plain(e)));
         }
         catch (LoadRefused e)
         {
