@@ -13,7 +13,7 @@ public sealed partial class FeModel
     private const int ChunkBytes = 256 << 10;
 
     private readonly Chunk[] _chunks;
-    private readonly int[] _order, _colorStart; // chunks by colour
+    private int[] _order, _colorStart; // chunks by colour
     private readonly int[] _collectiveChunks;
     private readonly bool[] _chunkOk;
     private readonly ElementScratch[] _scratch;
@@ -479,8 +479,11 @@ public sealed partial class FeModel
         return [.. chunks];
     }
 
+    /// <summary>Colours anew for a system whose tied nodes share rows: chunks that touch two nodes of one master must not run at once.</summary>
+    internal void Tie(ReadOnlySpan<int> master) => (_order, _colorStart) = Color(master);
+
     /// <summary>Greedy colouring in the order of the chunks: chunks of a colour share no node, so they may run at once.</summary>
-    private (int[] Order, int[] ColorStart) Color()
+    private (int[] Order, int[] ColorStart) Color(ReadOnlySpan<int> master = default)
     {
         var used = new List<ulong[]>(); // per colour: nodes already taken
         var color = new int[_chunks.Length];
@@ -490,7 +493,7 @@ public sealed partial class FeModel
         {
             var (g, first, count) = _chunks[c];
             mine.Clear();
-            foreach (int node in g.Nodes.AsSpan(first * g.NodeCount * Lane.Width, count * g.NodeCount * Lane.Width)) mine.Add(node);
+            foreach (int node in g.Nodes.AsSpan(first * g.NodeCount * Lane.Width, count * g.NodeCount * Lane.Width)) mine.Add(master.IsEmpty ? node : master[node]);
             int k = 0;
             for (; k < used.Count; k++)
             {

@@ -24,6 +24,7 @@ public sealed class FeSystem
         int dim = model.Dimension, count = model.Unknowns;
         if (constrained.Length != count) throw new ArgumentException($"expected {count} flags, got {constrained.Length}", nameof(constrained));
         bool tied = !master.IsEmpty;
+        if (tied) model.Tie(master);
         if (tied && model.Comm.Size > 1) throw new ArgumentException("ties need a model on one rank", nameof(master));
         Equation = new int[count];
         int next = 0, eliminated = 0;
