@@ -26,6 +26,8 @@ namespace MsHpc.Continuum.Homogenization;
 /// </remarks>
 internal sealed class RveSolver
 {
+    // Rounding errors of a residual, in units of the elastic forces at the macro strain; some ten times what is seen.
+    private const double Rounding = 32 * 2.220446049250313e-16;
     private const int ChunkPoints = 128; // blocks of one material call: strain + stress + tangent fit the second-level cache
 
     private readonly RveModel _model;
@@ -102,6 +104,9 @@ internal sealed class RveSolver
         q.CopyTo(_base);
 
         byte failed = 0, converged = 0;
+        var largest = Lanes.Zero;
+        for (int c = 0; c < _n; c++) largest = Vector512.Max(largest, Vector512.Abs(strain[c]));
+        var floor = Lane.Of(Rounding * _model.ForceScale) * largest;
         // Line search on the work rate s(α) = r(q + α dq)·dq. Where the law derives from an incremental potential (elasticity, associated
         // plasticity) s is its slope: s(0) < 0, and a step that ends with a large s > 0 has overshot the minimum.
         Lanes alpha = Lane.Of(1), slope = Lanes.Zero;
@@ -110,7 +115,7 @@ internal sealed class RveSolver
         {
             byte materialFailed = Residual(strain, old, state, active, time, timeStep);
             var (norm, scale) = ResidualNorm();
-            var small = Vector512.LessThanOrEqual(norm, Lane.Of(_model.Options.Tolerance) * scale);
+            var small = Vector512.LessThanOrEqual(norm, Vector512.Max(Lane.Of(_model.Options.Tolerance) * scale, floor));
             converged |= (byte)(Lane.Bits(small) & ~materialFailed & active);
             Norms[iteration] = MaxRatio(norm, scale, active);
             byte open = (byte)(active & ~failed & ~converged);
