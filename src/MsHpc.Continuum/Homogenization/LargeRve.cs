@@ -9,7 +9,7 @@ namespace MsHpc.Continuum.Homogenization;
 /// <summary>Macroscopic answer of an RVE.</summary>
 /// <param name="Strain">Macro strain (or F̄), n numbers.</param>
 /// <param name="Stress">Volume average of the stress (or P).</param>
-/// <param name="HillMandel">|⟨σ:ε⟩ − ⟨σ⟩:ε̄| / |⟨σ:ε⟩|.</param>
+/// <param name="HillMandel">|⟨σ:ε⟩ − ⟨σ⟩:ε̄| over the size of the work, ‖f‖‖u‖/V.</param>
 /// <param name="Norms">Relative residual per Newton iteration.</param>
 /// <param name="LinearIterations">Krylov iterations over all solves.</param>
 public sealed record RveResponse(double[] Strain, double[] Stress, double HillMandel, double[] Norms, int LinearIterations);
@@ -314,7 +314,7 @@ public sealed class LargeRve : IDisposable
     private double HillMandel(double[] stress)
     {
         // V⟨σ:ε⟩ = f·u, since f is the work-conjugate of u whatever the elements do.
-        double work = Dot(_f, _u) / _volume, macro = 0, scale = Math.Abs(work);
+        double work = Dot(_f, _u) / _volume, macro = 0, scale = Math.Max(Math.Abs(work), Norm(_f) * Norm(_u) / _volume); // the work itself may vanish
         bool finite = _model.Space.IsFinite();
         for (int c = 0; c < _n; c++)
         {

@@ -42,7 +42,7 @@ internal sealed class RveSolver
     private readonly double[] _dense, _denseRhs;
     private Vector512<ulong> _hash, _factored;
     private bool _hasFactor;
-    private Lanes _work;
+    private Lanes _work, _workSize; // ⟨σ:ε⟩ and ⟨|σ:ε|⟩
     private Lanes _forces; // Σ |element force|², the scale of the residual
     private Lanes _springStiffness;
 
@@ -242,7 +242,7 @@ internal sealed class RveSolver
         Expand(state[.._unknowns], _u);
         _f.AsSpan().Clear();
         _meanStress.AsSpan().Clear();
-        _work = _forces = Lanes.Zero;
+        _work = _workSize = _forces = Lanes.Zero;
         _hash = Vector512.Create(0xcbf29ce484222325UL);
         _active.AsSpan().Fill(active);
         byte failed = 0;
@@ -306,6 +306,7 @@ internal sealed class RveSolver
                             power = Lane.Fma(sigma[c], eps[c], power);
                         }
                         _work = Lane.Fma(w, power, _work);
+                        _workSize = Lane.Fma(w, Vector512.Abs(power), _workSize);
                     }
                     ScatterForce(group.Cells.Nodes(first + e));
                 }
@@ -314,6 +315,7 @@ internal sealed class RveSolver
         var volume = Lane.Of(1 / _model.BoxVolume);
         for (int c = 0; c < _n; c++) _meanStress[c] *= volume;
         _work *= volume;
+        _workSize *= volume;
         return (byte)(failed & active);
     }
 
@@ -374,11 +376,11 @@ internal sealed class RveSolver
         return max;
     }
 
-    /// <summary>|⟨σ:ε⟩ − ⟨σ⟩:ε̄| / |⟨σ:ε⟩|; at finite strain with P and F − 1.</summary>
+    /// <summary>|⟨σ:ε⟩ − ⟨σ⟩:ε̄| / ⟨|σ:ε|⟩; at finite strain with P and F − 1.</summary>
     private Lanes HillMandel(ReadOnlySpan<Lanes> strain)
     {
         // For F: ⟨P:F⟩ − P̄:F̄ is the same number whether or not 1 is subtracted from both, since ⟨P⟩ = P̄.
-        Lanes macro = Lanes.Zero, scale = Vector512.Abs(_work);
+        Lanes macro = Lanes.Zero, scale = _workSize; // ⟨σ:ε⟩ itself may vanish, as after a cycle
         for (int c = 0; c < _n; c++)
         {
             macro = Lane.Fma(_meanStress[c], strain[c], macro);
