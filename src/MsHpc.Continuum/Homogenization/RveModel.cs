@@ -141,8 +141,9 @@ public sealed class RveModel
         return Math.Sqrt(sum);
     }
 
-    /// <summary>Numbers kept with the state of each copy besides displacements and phase states: Hill–Mandel residual, iterations.</summary>
-    internal const int HistorySize = 2;
+    /// <summary>Numbers kept with the state of each copy besides displacements and phase states: Hill–Mandel residual, iterations,
+    /// whether equilibrium is unstable.</summary>
+    internal const int HistorySize = 3;
 
     /// <summary>The mesh.</summary>
     public Mesh Mesh { get; }

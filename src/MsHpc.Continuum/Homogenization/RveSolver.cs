@@ -83,7 +83,8 @@ internal sealed class RveSolver
     /// <summary>Relative residual per iteration of the last block: the largest over its active lanes.</summary>
     public double[] Norms { get; }
 
-    /// <summary>Lanes of the last block whose stiffness had a negative pivot at the solution: equilibrium there is unstable.</summary>
+    /// <summary>Lanes of the last block whose stiffness had a negative pivot at the solution: equilibrium there is unstable (under uniform
+    /// traction the pivots do not tell: never).</summary>
     public byte Unstable { get; private set; }
 
     /// <summary>Solves one block of eight copies.</summary>
@@ -183,9 +184,10 @@ internal sealed class RveSolver
         {
             failed |= (byte)(active & Factor(active));
             for (int l = 0; l < Lane.Width; l++)
-                if ((active >> l & 1) != 0 && _ldl.NegativePivots(l) > 0) Unstable |= (byte)(1 << l);
+                if ((active >> l & 1) != 0 && _multipliers == 0 && _ldl.NegativePivots(l) > 0) Unstable |= (byte)(1 << l);
             Condense(tangent, state);
         }
+        state[_model.HistoryOffset + 2] = Lane.Select(Lane.Mask(Unstable), Lane.Of(1), Lanes.Zero);
         if (failed != 0)
         {
             // The next attempt must not start from where this one got lost.

@@ -210,6 +210,8 @@ internal abstract class MeshEngine : JobEngine
         if (Shared is null) return null;
         double largest = Model.LargestOutput("hill_mandel");
         if (largest > 1e-8) Notes.Add($"the Hill–Mandel condition is met to {largest:0.0e+00} only");
+        const string unstable = "some representative volumes are in unstable equilibrium (softening, buckling): their answer is one of several, and depends on the mesh";
+        if (Model.LargestOutput("micro_unstable") > 0 && !Notes.Contains(unstable)) Notes.Add(unstable);
         return largest;
     }
 
