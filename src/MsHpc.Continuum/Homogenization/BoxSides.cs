@@ -33,8 +33,9 @@ internal sealed class BoxSides
         var (low, high) = Bounds(mesh);
         Tolerance = 1e-8 * Enumerable.Range(0, dim).Max(i => high[i] - low[i]);
         Of = new int[mesh.NodeCount];
+        var used = Used(mesh);
         for (int a = 0; a < Of.Length; a++)
-            for (int i = 0; i < dim; i++)
+            for (int i = 0; i < dim && used[a]; i++)
             {
                 double x = mesh.Coordinates[a * dim + i];
                 if (Math.Abs(x - low[i]) <= Tolerance) Of[a] |= Lower(i);
@@ -69,13 +70,25 @@ internal sealed class BoxSides
     public IEnumerable<BoxPiece> Meeting(int sides) => _pieces.Where(p => BitOperations.PopCount((uint)p.Sides) == sides
         && p.Axes.Length == Mesh.Dimension - sides);
 
-    /// <summary>Lower and upper corner of a mesh.</summary>
+    /// <summary>Which nodes have an element; others (a point of the geometry, the inside of a pore) are no part of the volume.</summary>
+    public static bool[] Used(Mesh mesh)
+    {
+        var used = new bool[mesh.NodeCount];
+        foreach (var block in mesh.Cells)
+            for (int e = 0; e < block.Count; e++)
+                foreach (int a in block.Nodes(e)) used[a] = true;
+        return used;
+    }
+
+    /// <summary>Lower and upper corner of the elements of a mesh.</summary>
     public static (double[] Low, double[] High) Bounds(Mesh mesh)
     {
         int dim = mesh.Dimension;
+        var used = Used(mesh);
         double[] low = [.. Enumerable.Repeat(double.PositiveInfinity, dim)], high = [.. Enumerable.Repeat(double.NegativeInfinity, dim)];
         for (int d = 0; d < mesh.Coordinates.Length; d++)
         {
+            if (!used[d / dim]) continue;
             low[d % dim] = Math.Min(low[d % dim], mesh.Coordinates[d]);
             high[d % dim] = Math.Max(high[d % dim], mesh.Coordinates[d]);
         }

@@ -9,7 +9,7 @@ namespace MsHpc.Continuum.Homogenization;
 /// <summary>Macroscopic answer of an RVE.</summary>
 /// <param name="Strain">Macro strain (or F̄), n numbers.</param>
 /// <param name="Stress">Volume average of the stress (or P).</param>
-/// <param name="HillMandel">|⟨σ:ε⟩ − ⟨σ⟩:ε̄| / |⟨σ:ε⟩|.</param>
+/// <param name="HillMandel">|⟨σ:ε⟩ − ⟨σ⟩:ε̄| over the size of the work, ‖f‖‖u‖/V.</param>
 /// <param name="Norms">Relative residual per Newton iteration.</param>
 /// <param name="LinearIterations">Krylov iterations over all solves.</param>
 public sealed record RveResponse(double[] Strain, double[] Stress, double HillMandel, double[] Norms, int LinearIterations);
@@ -25,13 +25,16 @@ public sealed record RveResponse(double[] Strain, double[] Stress, double HillMa
 /// </remarks>
 public sealed class LargeRve : IDisposable
 {
+    // Rounding errors of forces, in units of the elastic forces at the macro strain; some ten times what is seen.
+    private const double Rounding = 32 * 2.220446049250313e-16;
     private readonly FeModel _model;
     private readonly FeSystem _system;
     private readonly ILinearSolver _solver;
     private readonly RveOptions _options;
     private readonly RveBoundary _boundary;
     private readonly int _n, _dim;
-    private readonly double _volume;
+    private readonly double _volume, _stiffForces;
+    private readonly double[] _low;
     private readonly double[] _fluctuation, _committed, _u, _f, _zero, _coupling, _rhs, _dq;
     private readonly double[][] _affine;
     private readonly double[][] _multiplierRows; // Gᵀ, reduced
@@ -61,6 +64,7 @@ public sealed class LargeRve : IDisposable
         _model = new FeModel(mesh, space, phases, team: team);
         (_n, _dim) = (space.Components(), mesh.Dimension);
         var (low, high) = BoxSides.Bounds(mesh);
+        _low = low;
         _volume = high.Zip(low, (h, l) => h - l).Aggregate(1.0, (v, l) => v * l);
 
         int values = _model.Unknowns;
@@ -93,6 +97,8 @@ public sealed class LargeRve : IDisposable
         _multiplier = new double[_n];
         _multiplierCommitted = new double[_n];
         _multiplierRows = boundary == RveBoundary.UniformTraction ? MeanStrainRows() : [];
+        for (int i = 0; i < _n && _model.Assemble(_zero, 0, 0, _f, _system, _affine[i], _coupling); i++) _stiffForces = Math.Max(_stiffForces, Norm(_coupling));
+        _model.Rollback();
     }
 
     /// <summary>Independent displacement unknowns.</summary>
@@ -137,6 +143,7 @@ public sealed class LargeRve : IDisposable
             }
             _solver.SetValues(_system.Values);
             for (int k = 0; k < _rhs.Length; k++) _rhs[k] = -_rhs[k];
+            Array.Clear(_dq); // the last answer may be of quite another size
             LinearSolve(_rhs, _dq);
             if (_multiplierRows.Length > 0)
             {
@@ -167,10 +174,13 @@ public sealed class LargeRve : IDisposable
             if (stressGiven[c]) free.Add(c);
             else strain[c] = values[c];
         var history = new List<double>();
+        double largest = 0, stiffness = 0;
         for (int iteration = 0; ; iteration++)
         {
             var response = Solve(strain, time, timeStep);
-            double scale = response.Stress.Max(Math.Abs), error = 0;
+            for (int c = 0; c < _n; c++) largest = Math.Max(largest, Math.Abs(strain[c] - (_model.Space.IsFinite() && c % (_dim + 1) == 0 ? 1 : 0)));
+            // The last number keeps a return to zero stress from asking for more than rounding allows.
+            double scale = Math.Max(response.Stress.Max(Math.Abs), 1e-4 * stiffness * largest), error = 0;
             foreach (int c in free)
             {
                 scale = Math.Max(scale, Math.Abs(values[c]));
@@ -181,6 +191,7 @@ public sealed class LargeRve : IDisposable
             if (iteration == _options.MaxIterations)
                 throw new ConvergenceException($"the macro stresses were not met within {1e-9:G1} of the largest", history);
             var tangent = Tangent();
+            stiffness = tangent.Cast<double>().Max(Math.Abs);
             int m = free.Count;
             var matrix = new double[m * m];
             var right = new double[m];
@@ -265,7 +276,9 @@ public sealed class LargeRve : IDisposable
         Reduce(_f, _rhs);
         for (int c = 0; c < _multiplierRows.Length; c++)
             for (int k = 0; k < _rhs.Length; k++) _rhs[k] -= _multiplierRows[c][k] * _multiplier[c];
-        double scale = Norm(_f);
+        // Where there is hardly any stress (near rest, after unloading, under a mere rotation) rounding is what remains of the forces; the
+        // scale makes it pass.
+        double scale = Math.Max(Norm(_f), Rounding * _stiffForces * _strain.Max(Math.Abs) / _options.Tolerance);
         return scale == 0 ? 0 : Norm(_rhs) / scale;
     }
 
@@ -301,7 +314,7 @@ public sealed class LargeRve : IDisposable
     private double HillMandel(double[] stress)
     {
         // V⟨σ:ε⟩ = f·u, since f is the work-conjugate of u whatever the elements do.
-        double work = Dot(_f, _u) / _volume, macro = 0, scale = Math.Abs(work);
+        double work = Dot(_f, _u) / _volume, macro = 0, scale = Math.Max(Math.Abs(work), Norm(_f) * Norm(_u) / _volume); // the work itself may vanish
         bool finite = _model.Space.IsFinite();
         for (int c = 0; c < _n; c++)
         {
@@ -326,8 +339,9 @@ public sealed class LargeRve : IDisposable
         bool shear = !_model.Space.IsFinite() && i != j;
         for (int a = 0; a < _model.Nodes; a++)
         {
-            field[a * _dim + i] = x[a * _dim + j] * (shear ? 0.5 : 1);
-            if (shear) field[a * _dim + j] = x[a * _dim + i] * 0.5;
+            // from the lower corner: far from the origin the coordinates would drown the strain in rounding
+            field[a * _dim + i] = (x[a * _dim + j] - _low[j]) * (shear ? 0.5 : 1);
+            if (shear) field[a * _dim + j] = (x[a * _dim + i] - _low[i]) * 0.5;
         }
         return field;
     }
@@ -344,6 +358,9 @@ public sealed class LargeRve : IDisposable
         {
             stress.Component = c;
             model.Assemble(_zero, 0, 0, nodal);
+            // The virial of a unit stress is the volume that carries it.
+            if (c == 0 && Math.Abs(Dot(nodal, _affine[0]) / _volume - 1) > 1e-8)
+                throw new InputException("uniform traction needs an RVE without pores: fill them with a soft phase");
             rows[c] = new double[_system.Unknowns];
             Reduce(nodal, rows[c]);
         }

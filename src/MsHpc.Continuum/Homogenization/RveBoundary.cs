@@ -69,10 +69,13 @@ internal sealed class FluctuationConstraints
                 break;
         }
 
+        var used = BoxSides.Used(mesh);
+        for (int a = 0; a < nodes; a++)
+            if (!used[a]) ties[a] = [];
         var pinned = new bool[nodes * dim];
         int[] rotationValues = [];
         if (boundary == RveBoundary.UniformTraction)
-            rotationValues = PinRigidModes(mesh, pinned);
+            rotationValues = PinRigidModes(mesh, used, pinned);
 
         var unknownOf = new int[nodes * dim];
         var nodeOf = new List<int>();
@@ -122,7 +125,7 @@ internal sealed class FluctuationConstraints
     }
 
     /// <summary>Pins translations at one corner and picks the values that hold the rotations.</summary>
-    private static int[] PinRigidModes(Mesh mesh, bool[] pinned)
+    private static int[] PinRigidModes(Mesh mesh, bool[] used, bool[] pinned)
     {
         int dim = mesh.Dimension;
         var (low, high) = BoxSides.Bounds(mesh);
@@ -132,6 +135,7 @@ internal sealed class FluctuationConstraints
             double distance = double.PositiveInfinity;
             for (int a = 0; a < mesh.NodeCount; a++)
             {
+                if (!used[a]) continue;
                 double d = 0;
                 for (int i = 0; i < dim; i++) d += Math.Pow((mesh.Coordinates[a * dim + i] - x[i]) / (high[i] - low[i]), 2);
                 if (d < distance) (best, distance) = (a, d);

@@ -127,7 +127,7 @@ public sealed class RveMaterial : IMaterial
     private static unsafe Span<Lanes> Vectors(double* at, int count) => new(at, count);
 
     /// <inheritdoc/>
-    public IReadOnlyList<string> OutputNames { get; } = ["hill_mandel", "micro_iterations"];
+    public IReadOnlyList<string> OutputNames { get; } = ["hill_mandel", "micro_iterations", "micro_unstable"];
 
     /// <inheritdoc/>
     public void GetOutputs(in MaterialBatch batch, Span<double> outputs)

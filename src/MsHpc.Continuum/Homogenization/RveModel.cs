@@ -6,7 +6,8 @@ using MsHpc.Core.Sparse;
 namespace MsHpc.Continuum.Homogenization;
 
 /// <summary>Numbers that steer the equilibrium iteration of an RVE.</summary>
-/// <param name="Tolerance">Residual ‖Tᵀf‖ over the norm of all element forces, at convergence.</param>
+/// <param name="Tolerance">Residual ‖Tᵀf‖ over the norm of all element forces, at convergence. Where the stress is so small (near rest, after
+/// unloading, under a mere rotation) that rounding alone exceeds this, a residual of the size of rounding will do.</param>
 /// <param name="MaxIterations">Newton iterations before the RVE counts as failed.</param>
 public sealed record RveOptions(double Tolerance = 1e-11, int MaxIterations = 25);
 
@@ -106,10 +107,43 @@ public sealed class RveModel
         (Pattern, Symbolic) = Analyze();
         BuildScatter();
         Strains = boundary == RveBoundary.UniformTraction ? MeanStrainRows() : [];
+        ForceScale = ElasticForces();
     }
 
-    /// <summary>Numbers kept with the state of each copy besides displacements and phase states: Hill–Mandel residual, iterations.</summary>
-    internal const int HistorySize = 2;
+    /// <summary>√Σ‖element forces‖² for strains of size one and the stiffness at rest, without regard to sign. Times the macro strain (F̄ at
+    /// finite strain) and the unit roundoff this is what rounding leaves of a residual, however small the stress is.</summary>
+    private double ElasticForces()
+    {
+        int n = Space.Components(), dim = Mesh.Dimension, w = Lane.Width;
+        double sum = 0;
+        foreach (var group in Groups)
+        {
+            int size = group.Material.StateSize;
+            double[] strain = new double[n * w], old = new double[size * w], state = new double[size * w], stress = new double[n * w], tangent = new double[n * n * w];
+            if (Space.IsFinite()) for (int i = 0; i < dim; i++) strain.AsSpan((i * dim + i) * w, w).Fill(1);
+            if (size > 0) group.Material.InitializeState(old, 1);
+            group.Material.Evaluate(new MaterialBatch
+            {
+                Blocks = 1, Active = new byte[] { 0xff }, Strain = strain, OldState = old, NewState = state, Stress = stress, Tangent = tangent,
+                Time = 0, TimeStep = 0, Failed = new byte[1],
+            });
+            double stiffness = tangent.Max(Math.Abs);
+            if (!double.IsFinite(stiffness)) continue;
+            var size2 = Array.ConvertAll(group.Tables, t =>
+            {
+                double force = 0;
+                for (int q = 0; q < group.Points; q++)
+                    force += t[group.Points * group.Nodes * dim + q] * Math.Sqrt(t.Skip(q * group.Nodes * dim).Take(group.Nodes * dim).Sum(g => g * g));
+                return force * force;
+            });
+            foreach (int table in group.TableOf) sum += stiffness * stiffness * size2[table];
+        }
+        return Math.Sqrt(sum);
+    }
+
+    /// <summary>Numbers kept with the state of each copy besides displacements and phase states: Hill–Mandel residual, iterations,
+    /// whether equilibrium is unstable.</summary>
+    internal const int HistorySize = 3;
 
     /// <summary>The mesh.</summary>
     public Mesh Mesh { get; }
@@ -157,6 +191,9 @@ public sealed class RveModel
 
     /// <summary>∫∂(component c)/∂q: n dense rows over the unknowns; only for uniform traction.</summary>
     internal double[] Strains { get; }
+
+    /// <summary>Size of the element forces at a strain of one, see <see cref="ElasticForces"/>.</summary>
+    internal double ForceScale { get; }
 
     internal int StressOffset { get; }
     /// <summary>∂(q, λ)/∂ε̄ of the last evaluation, [i·n + c]: where the next one starts from.</summary>

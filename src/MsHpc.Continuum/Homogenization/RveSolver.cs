@@ -26,6 +26,8 @@ namespace MsHpc.Continuum.Homogenization;
 /// </remarks>
 internal sealed class RveSolver
 {
+    // Rounding errors of a residual, in units of the elastic forces at the macro strain; some ten times what is seen.
+    private const double Rounding = 32 * 2.220446049250313e-16;
     private const int ChunkPoints = 128; // blocks of one material call: strain + stress + tangent fit the second-level cache
 
     private readonly RveModel _model;
@@ -40,7 +42,7 @@ internal sealed class RveSolver
     private readonly double[] _dense, _denseRhs;
     private Vector512<ulong> _hash, _factored;
     private bool _hasFactor;
-    private Lanes _work;
+    private Lanes _work, _workSize; // ⟨σ:ε⟩ and ⟨|σ:ε|⟩
     private Lanes _forces; // Σ |element force|², the scale of the residual
     private Lanes _springStiffness;
 
@@ -81,7 +83,8 @@ internal sealed class RveSolver
     /// <summary>Relative residual per iteration of the last block: the largest over its active lanes.</summary>
     public double[] Norms { get; }
 
-    /// <summary>Lanes of the last block whose stiffness had a negative pivot at the solution: equilibrium there is unstable.</summary>
+    /// <summary>Lanes of the last block whose stiffness had a negative pivot at the solution: equilibrium there is unstable (under uniform
+    /// traction the pivots do not tell: never).</summary>
     public byte Unstable { get; private set; }
 
     /// <summary>Solves one block of eight copies.</summary>
@@ -102,6 +105,9 @@ internal sealed class RveSolver
         q.CopyTo(_base);
 
         byte failed = 0, converged = 0;
+        var largest = Lanes.Zero;
+        for (int c = 0; c < _n; c++) largest = Vector512.Max(largest, Vector512.Abs(strain[c]));
+        var floor = Lane.Of(Rounding * _model.ForceScale) * largest;
         // Line search on the work rate s(α) = r(q + α dq)·dq. Where the law derives from an incremental potential (elasticity, associated
         // plasticity) s is its slope: s(0) < 0, and a step that ends with a large s > 0 has overshot the minimum.
         Lanes alpha = Lane.Of(1), slope = Lanes.Zero;
@@ -110,7 +116,7 @@ internal sealed class RveSolver
         {
             byte materialFailed = Residual(strain, old, state, active, time, timeStep);
             var (norm, scale) = ResidualNorm();
-            var small = Vector512.LessThanOrEqual(norm, Lane.Of(_model.Options.Tolerance) * scale);
+            var small = Vector512.LessThanOrEqual(norm, Vector512.Max(Lane.Of(_model.Options.Tolerance) * scale, floor));
             converged |= (byte)(Lane.Bits(small) & ~materialFailed & active);
             Norms[iteration] = MaxRatio(norm, scale, active);
             byte open = (byte)(active & ~failed & ~converged);
@@ -178,9 +184,10 @@ internal sealed class RveSolver
         {
             failed |= (byte)(active & Factor(active));
             for (int l = 0; l < Lane.Width; l++)
-                if ((active >> l & 1) != 0 && _ldl.NegativePivots(l) > 0) Unstable |= (byte)(1 << l);
+                if ((active >> l & 1) != 0 && _multipliers == 0 && _ldl.NegativePivots(l) > 0) Unstable |= (byte)(1 << l);
             Condense(tangent, state);
         }
+        state[_model.HistoryOffset + 2] = Lane.Select(Lane.Mask(Unstable), Lane.Of(1), Lanes.Zero);
         if (failed != 0)
         {
             // The next attempt must not start from where this one got lost.
@@ -237,7 +244,7 @@ internal sealed class RveSolver
         Expand(state[.._unknowns], _u);
         _f.AsSpan().Clear();
         _meanStress.AsSpan().Clear();
-        _work = _forces = Lanes.Zero;
+        _work = _workSize = _forces = Lanes.Zero;
         _hash = Vector512.Create(0xcbf29ce484222325UL);
         _active.AsSpan().Fill(active);
         byte failed = 0;
@@ -301,6 +308,7 @@ internal sealed class RveSolver
                             power = Lane.Fma(sigma[c], eps[c], power);
                         }
                         _work = Lane.Fma(w, power, _work);
+                        _workSize = Lane.Fma(w, Vector512.Abs(power), _workSize);
                     }
                     ScatterForce(group.Cells.Nodes(first + e));
                 }
@@ -309,6 +317,7 @@ internal sealed class RveSolver
         var volume = Lane.Of(1 / _model.BoxVolume);
         for (int c = 0; c < _n; c++) _meanStress[c] *= volume;
         _work *= volume;
+        _workSize *= volume;
         return (byte)(failed & active);
     }
 
@@ -369,11 +378,11 @@ internal sealed class RveSolver
         return max;
     }
 
-    /// <summary>|⟨σ:ε⟩ − ⟨σ⟩:ε̄| / |⟨σ:ε⟩|; at finite strain with P and F − 1.</summary>
+    /// <summary>|⟨σ:ε⟩ − ⟨σ⟩:ε̄| / ⟨|σ:ε|⟩; at finite strain with P and F − 1.</summary>
     private Lanes HillMandel(ReadOnlySpan<Lanes> strain)
     {
         // For F: ⟨P:F⟩ − P̄:F̄ is the same number whether or not 1 is subtracted from both, since ⟨P⟩ = P̄.
-        Lanes macro = Lanes.Zero, scale = Vector512.Abs(_work);
+        Lanes macro = Lanes.Zero, scale = _workSize; // ⟨σ:ε⟩ itself may vanish, as after a cycle
         for (int c = 0; c < _n; c++)
         {
             macro = Lane.Fma(_meanStress[c], strain[c], macro);

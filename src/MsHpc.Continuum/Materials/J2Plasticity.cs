@@ -136,6 +136,8 @@ public readonly struct J2Plasticity<TSolid, TVoce> : ILaw<J2Plasticity<TSolid, T
             multiplier = Lane.Select(plastic, excess * Lane.Of(_inverseSlope), Lanes.Zero);
             ratio = Lane.Of(_ratio);
         }
+        // Softening ends where nothing is left of the yield stress; a return beyond would come out on the other side.
+        failed |= plastic & Vector512.LessThan(Lane.Fnma(back, multiplier, norm), Lanes.Zero);
         var inverse = Lane.Select(plastic, Lanes.One / norm, Lanes.Zero);
         var q = multiplier * inverse;           // Δγ/|ξ*|
         var q2 = q + q;

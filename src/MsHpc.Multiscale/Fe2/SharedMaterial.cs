@@ -18,6 +18,7 @@ public sealed class SharedMaterial : IMaterial
     private readonly List<double[]> _history = []; // seconds per block, by evaluation within a step
     private double[] _costs = [];
     private double[] _outgoing = [], _incoming = [], _answers = [], _returned = [], _strain = [], _old = [], _state = [], _stress = [], _tangent = [];
+    private const int WantsTangent = 256;
     private double _time = double.NaN;
     private int _evaluation;
 
@@ -148,7 +149,8 @@ public sealed class SharedMaterial : IMaterial
             batch.Strain.Slice(b * n * w, n * w).CopyTo(at);
             batch.OldState.Slice(b * s * w, s * w).CopyTo(at[(n * w)..]);
             batch.NewState.Slice(b * s * w, guess * w).CopyTo(at[((n + s) * w)..]);
-            at[(n + s + guess) * w] = batch.Active.IsEmpty ? 0xff : batch.Active[b];
+            // A rank without blocks of its own cannot tell from its empty spans whether tangents are wanted.
+            at[(n + s + guess) * w] = (batch.Active.IsEmpty ? 0xff : batch.Active[b]) + (batch.Tangent.IsEmpty ? 0 : WantsTangent);
         }
         var incoming = Grown(ref _incoming, taken.Length * there);
         _comm.Exchange<double>(neighbors, outgoing, Offsets(given, l => l.To, there), incoming, Offsets(taken, l => l.From, there));
@@ -196,7 +198,7 @@ public sealed class SharedMaterial : IMaterial
         var old = Grown(ref _old, count * s * w);
         var state = Grown(ref _state, count * s * w);
         var stress = Grown(ref _stress, count * n * w);
-        var tangent = batch.Tangent.IsEmpty ? [] : Grown(ref _tangent, count * n * n * w);
+        var tangent = incoming[(n + s + guess) * w] < WantsTangent ? [] : Grown(ref _tangent, count * n * n * w);
         byte[] active = new byte[count], failed = new byte[count];
         for (int k = 0; k < count; k++)
         {
@@ -204,7 +206,7 @@ public sealed class SharedMaterial : IMaterial
             at[..(n * w)].CopyTo(strain[(k * n * w)..]);
             at.Slice(n * w, s * w).CopyTo(old[(k * s * w)..]);
             at.Slice((n + s) * w, guess * w).CopyTo(state[(k * s * w)..]);
-            active[k] = (byte)at[(n + s + guess) * w];
+            active[k] = (byte)((int)at[(n + s + guess) * w] % WantsTangent);
         }
         _inner.Evaluate(new MaterialBatch
         {

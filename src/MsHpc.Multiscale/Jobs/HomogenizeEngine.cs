@@ -91,7 +91,8 @@ internal sealed class HomogenizeEngine : JobEngine
         RveResponse? response = null;
         while (now < end)
         {
-            double target = dt >= end - now ? end : now + dt;
+            // A step that jumped over a knot of a curve would miss the peak of the path.
+            double stopAt = Math.Min(end, NextKnot(now * (1 + 1e-12))), target = dt >= stopAt - now ? stopAt : now + dt;
             for (int c = 0; c < n; c++)
             {
                 given[c] = _stress[c] is not null;
@@ -126,6 +127,8 @@ internal sealed class HomogenizeEngine : JobEngine
         return new StepRecord(Step, Time, iterations, cuts, response!.Norms, [.. response.Strain, .. response.Stress], response.HillMandel, 0, 1,
             Stopwatch.GetElapsedTime(start).TotalSeconds);
     }
+
+    private double NextKnot(double time) => _strain.Concat(_stress).Min(c => c?.NextKnot(time) ?? double.PositiveInfinity);
 
     public override IEnumerable<(string Name, Memory<double> Data)> StateArrays => _rve.StateFields.Prepend(("macro", _macro));
 

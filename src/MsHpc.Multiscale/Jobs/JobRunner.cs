@@ -55,7 +55,25 @@ public static class JobRunner
         comm.Barrier();
 
         using var team = new ThreadTeam(options.Threads);
-        using var engine = JobEngines.Create(job, comm, team);
+        var engine = JobEngines.Create(job, comm, team);
+        bool whole = false;
+        try
+        {
+            var result = Run(job, options, observer, stop, folder, engine);
+            whole = true;
+            return result;
+        }
+        finally
+        {
+            // Solvers are taken down by all ranks together. A rank that fails alone (its disk is full) would wait there for ever instead of
+            // telling the others: the program ends them, see Commands.
+            if (whole || comm.Size == 1) engine.Dispose();
+        }
+    }
+
+    private static RunResult Run(Job job, RunOptions options, IRunObserver observer, StopRequest stop, string folder, JobEngine engine)
+    {
+        var comm = options.Comm;
         string header = Machine.Format(new LogHeader
         {
             Ranks = comm.Size, Threads = options.Threads, Petsc = options.Petsc, Seed = (ulong)job.Seed, Models = engine.Models,

@@ -164,4 +164,23 @@ public class JobRunnerTests
             Assert.That(result.History.Steps.Select(s => s.Values[3]), Is.EqualTo(new[] { 12.0, 6.0 }).Within(1e-9));
         });
     }
+
+    // Steps of 1/3 would jump over the peak at 1/2, and with it over all plastic flow.
+    [Test]
+    public void A_peak_of_the_path_between_two_steps_is_not_missed()
+    {
+        string folder = TestData.Scratch();
+        var job = JobFile.Load(JobKit.Write("""
+            schema: mshpc/1
+            job: {name: peak, type: homogenize}
+            model:
+              rve:
+                microstructure: {checkerboard: {shape: [2, 2]}}
+                size: [1, 1]
+                materials: {0: {j2_plasticity: {E: 1000, nu: 0.25, sigma_y: 1}}, 1: {j2_plasticity: {E: 1000, nu: 0.25, sigma_y: 1}}}
+            run: {steps: 1, strain: {xx: 0, yy: 0, xy: {table: [[0, 0], [0.5, 0.01], [1, 0]]}}}
+
+            """, folder));
+        Assert.That(Run(job, folder).History.Steps[^1].Values[5], Is.EqualTo(-1 / Math.Sqrt(3)).Within(1e-9));
+    }
 }

@@ -192,7 +192,7 @@ public sealed class RveTests
         foreach (double load in new[] { 0.3, 1, 0.7, -0.5 })
         {
             Assert.That(points.Evaluate(l => Direction(material.Space, load * (material.Space.IsFinite() ? 0.1 : 1e-2) * (1 + 0.1 * l))), Is.True);
-            var outputs = new double[2 * Lane.Width];
+            var outputs = new double[material.OutputNames.Count * Lane.Width];
             material.GetOutputs(new MaterialBatch { Blocks = 1, Strain = [], OldState = [], NewState = points.New, Stress = [] }, outputs);
             Assert.That(outputs[..Lane.Width].Max(), Is.LessThan(1e-10));
             points.Commit();
