@@ -21,7 +21,6 @@ public sealed class RveMaterial : IMaterial
     private double[] _seconds = [];
     private readonly int[] _iterations;
     private readonly byte[] _anyFailed;
-    private readonly int[] _unstable;
 
     /// <param name="model">The RVE.</param>
     /// <param name="team">Threads that share the copies; null for the caller's thread alone.</param>
@@ -32,7 +31,6 @@ public sealed class RveMaterial : IMaterial
         _solvers = [.. Enumerable.Range(0, _team.Count).Select(_ => new RveSolver(model))];
         _iterations = new int[_team.Count];
         _anyFailed = new byte[_team.Count];
-        _unstable = new int[_team.Count];
     }
 
     /// <summary>The RVE that every point is a copy of.</summary>
@@ -62,12 +60,6 @@ public sealed class RveMaterial : IMaterial
     /// <summary>Largest number of micro Newton iterations in the last evaluation.</summary>
     public int MaxIterations => _iterations.Max();
 
-    /// <summary>
-    /// Copies of the last evaluation whose stiffness had a negative pivot at equilibrium (counted where a tangent was asked for): the
-    /// equilibrium is not a minimum, as after softening or buckling, so the RVE's answer may depend on its size and its mesh.
-    /// </summary>
-    public int Unstable => _unstable.Sum();
-
     /// <inheritdoc/>
     public void InitializeState(Span<double> state, int blocks)
     {
@@ -86,7 +78,6 @@ public sealed class RveMaterial : IMaterial
         if (_seconds.Length != batch.Blocks) _seconds = new double[batch.Blocks];
         _iterations.AsSpan().Clear();
         _anyFailed.AsSpan().Clear();
-        _unstable.AsSpan().Clear();
         int n = Space.Components(), width = Lane.Width;
         // Spans cannot be captured: the work items get pinned addresses for the duration of the call.
         fixed (double* strain = batch.Strain, old = batch.OldState, state = batch.NewState, stress = batch.Stress, tangent = batch.Tangent)
@@ -119,7 +110,6 @@ public sealed class RveMaterial : IMaterial
             active, call.Time, call.Step);
         if (call.Failed is not null) call.Failed[block] = bad;
         _anyFailed[worker] |= bad;
-        _unstable[worker] += System.Numerics.BitOperations.PopCount(_solvers[worker].Unstable);
         _iterations[worker] = Math.Max(_iterations[worker], _solvers[worker].Iterations);
         _seconds[block] = Stopwatch.GetElapsedTime(started).TotalSeconds;
     }

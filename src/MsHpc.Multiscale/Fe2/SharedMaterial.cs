@@ -41,9 +41,6 @@ public sealed class SharedMaterial : IMaterial
     /// <summary>Seconds that this rank spent on blocks in the last evaluation.</summary>
     public double Seconds { get; private set; }
 
-    /// <summary>See <see cref="RveMaterial.Unstable"/>; on this rank.</summary>
-    public int Unstable { get; private set; }
-
     /// <summary>Largest number of micro Newton iterations on this rank in the last evaluation.</summary>
     public int MaxIterations { get; private set; }
 
@@ -124,7 +121,6 @@ public sealed class SharedMaterial : IMaterial
             bool good = _inner.Evaluate(batch);
             Record(0, _inner.BlockSeconds);
             MaxIterations = _inner.MaxIterations;
-            Unstable = _inner.Unstable;
             Seconds = _costs.Sum();
             return good;
         }
@@ -169,7 +165,6 @@ public sealed class SharedMaterial : IMaterial
         Record(0, _inner.BlockSeconds);
         Seconds = Sum(_inner.BlockSeconds);
         MaxIterations = _inner.MaxIterations;
-        Unstable = _inner.Unstable;
 
         var answers = Grown(ref _answers, taken.Length * back);
         EvaluateTaken(batch, incoming, answers, taken.Length, there, back);
@@ -215,7 +210,6 @@ public sealed class SharedMaterial : IMaterial
         });
         Seconds += Sum(_inner.BlockSeconds);
         MaxIterations = Math.Max(MaxIterations, _inner.MaxIterations);
-        Unstable += _inner.Unstable;
         for (int k = 0; k < count; k++)
         {
             var at = answers.Slice(k * back, back);

@@ -211,9 +211,6 @@ internal abstract class MeshEngine : JobEngine
     {
         if (Shared is null) return null;
         double largest = Model.LargestOutput("hill_mandel");
-        long unstable = Comm.AllReduceSum((long)Shared.Unstable);
-        if (unstable > 0)
-            Notes.Add($"step {Step}: {unstable} representative volumes are at an equilibrium that is not stable (negative pivot): the answer may depend on their size and mesh");
         if (largest > 1e-8) Notes.Add($"the Hill–Mandel condition is met to {largest:0.0e+00} only");
         const string unstable = "some representative volumes are in unstable equilibrium (softening, buckling): their answer is one of several, and depends on the mesh";
         if (Model.LargestOutput("micro_unstable") > 0 && !Notes.Contains(unstable)) Notes.Add(unstable);

@@ -53,7 +53,7 @@ internal static class JobKit
     public static Process Start(params string[] arguments)
     {
         var start = new ProcessStartInfo("dotnet", [Program, .. arguments]) { RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false };
-        start.Environment["MSHPC_NATIVE_DIR"] = "/nonexistent";
+        start.Environment["MSHPC_EMBEDDED"] = "1";
         start.Environment["DOTNET_NOLOGO"] = "1";
         return Process.Start(start)!;
     }
