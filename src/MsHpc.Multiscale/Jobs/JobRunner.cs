@@ -139,7 +139,8 @@ public static class JobRunner
                 // Into the log only: the screen gets it from whoever catches it.
                 writer?.Log("stopped: " + e.Message.ReplaceLineEndings(" "));
                 writer?.History.Notes.Add("stopped: " + e.Message.ReplaceLineEndings(" "));
-                if (e is ConvergenceException or NumericalException && engine.DumpFailure(folder) is { } dump) Warn(dump);
+                // The dump is collective: a step that did not converge fails on all ranks alike, another failure may be this rank's own.
+                if ((e is ConvergenceException || comm.Size == 1 && e is NumericalException) && engine.DumpFailure(folder) is { } dump) Warn(dump);
                 writer?.Finish(RunEnd.Failed, e.Message);
                 throw;
             }
