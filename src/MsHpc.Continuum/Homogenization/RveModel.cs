@@ -99,10 +99,11 @@ public sealed class RveModel
         }
         Groups = [.. groups];
         (StateSize, Points) = (stateOffset, pointOffset);
-        SolidVolume = Groups.Sum(g => g.TableOf.Sum(t => g.Tables[t].AsSpan(g.Points * g.Nodes * dim).ToArray().Sum()));
+        double[] volumes = [.. Groups.Select(g => Volume(g, dim))];
+        SolidVolume = volumes.Sum();
         if (boundary == RveBoundary.UniformTraction && Math.Abs(SolidVolume / BoxVolume - 1) > 1e-8)
             throw new InputException("uniform traction needs an RVE without pores: fill them with a soft phase");
-        Density = Groups.Sum(g => g.Material.Density * g.TableOf.Sum(t => g.Tables[t].AsSpan(g.Points * g.Nodes * dim).ToArray().Sum())) / BoxVolume;
+        Density = Groups.Zip(volumes, (g, v) => g.Material.Density * v).Sum() / BoxVolume;
 
         (Pattern, Symbolic) = Analyze();
         BuildScatter();
@@ -209,6 +210,12 @@ public sealed class RveModel
     public string Description =>
         $"RVE {string.Join(" × ", Size.Select(s => s.ToString("G4", System.Globalization.CultureInfo.InvariantCulture)))}, " +
         $"{Mesh.CellCount} elements, {Unknowns} unknowns, {Boundary}, {Phases.Count} phases";
+
+    private static double Volume(Group group, int dim)
+    {
+        double[] table = [.. group.Tables.Select(t => t[(group.Points * group.Nodes * dim)..].Sum())];
+        return group.TableOf.Sum(t => table[t]);
+    }
 
     private void CheckPhases()
     {

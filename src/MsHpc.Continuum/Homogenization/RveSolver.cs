@@ -74,14 +74,10 @@ internal sealed class RveSolver
         (_active, _failed) = (new byte[chunk], new byte[chunk]);
         _dense = new double[_borders * _borders];
         _denseRhs = new double[Math.Max(1, _borders) * (_n + 1)];
-        Norms = new double[model.Options.MaxIterations + 1];
     }
 
     /// <summary>Newton iterations of the last block: the largest over its lanes.</summary>
     public int Iterations { get; private set; }
-
-    /// <summary>Relative residual per iteration of the last block: the largest over its active lanes.</summary>
-    public double[] Norms { get; }
 
     /// <summary>Lanes of the last block whose stiffness had a negative pivot at the solution: equilibrium there is unstable (under uniform
     /// traction the pivots do not tell: never).</summary>
@@ -118,7 +114,6 @@ internal sealed class RveSolver
             var (norm, scale) = ResidualNorm();
             var small = Vector512.LessThanOrEqual(norm, Vector512.Max(Lane.Of(_model.Options.Tolerance) * scale, floor));
             converged |= (byte)(Lane.Bits(small) & ~materialFailed & active);
-            Norms[iteration] = MaxRatio(norm, scale, active);
             byte open = (byte)(active & ~failed & ~converged);
             if (open == 0) break;
             if (iteration == _model.Options.MaxIterations)
@@ -368,14 +363,6 @@ internal sealed class RveSolver
         var sum = Lanes.Zero;
         for (int k = 0; k < _unknowns; k++) sum = Lane.Fma(Lane.Of(row[k]), x[k * stride + column], sum);
         return sum;
-    }
-
-    private static double MaxRatio(Lanes norm, Lanes scale, byte active)
-    {
-        double max = 0;
-        for (int l = 0; l < Lane.Width; l++)
-            if ((active >> l & 1) != 0 && norm[l] > 0) max = Math.Max(max, norm[l] / Math.Max(scale[l], double.Epsilon));
-        return max;
     }
 
     /// <summary>|⟨σ:ε⟩ − ⟨σ⟩:ε̄| / ⟨|σ:ε|⟩; at finite strain with P and F − 1.</summary>

@@ -19,6 +19,7 @@ public sealed class SharedMaterial : IMaterial
     private double[] _costs = [];
     private double[] _outgoing = [], _incoming = [], _answers = [], _returned = [], _strain = [], _old = [], _state = [], _stress = [], _tangent = [];
     private const int WantsTangent = 256;
+    private double _seconds; // what this rank spent on blocks in the last evaluation
     private double _time = double.NaN;
     private int _evaluation;
 
@@ -29,20 +30,11 @@ public sealed class SharedMaterial : IMaterial
     /// <summary>The law that is shared.</summary>
     public RveMaterial Inner => _inner;
 
-    /// <summary>Largest rank load over the mean in the last evaluation, as the blocks are owned.</summary>
-    public double OwnedImbalance { get; private set; } = 1;
-
-    /// <summary>Largest rank load over the mean in the last evaluation, as the blocks were planned.</summary>
+    /// <summary>Largest over mean of the seconds that ranks spent on blocks in the last evaluation: measured, not planned.</summary>
     public double Imbalance { get; private set; } = 1;
 
     /// <summary>Blocks lent out over all ranks in the last evaluation.</summary>
     public int Lent { get; private set; }
-
-    /// <summary>Seconds that this rank spent on blocks in the last evaluation.</summary>
-    public double Seconds { get; private set; }
-
-    /// <summary>Largest number of micro Newton iterations on this rank in the last evaluation.</summary>
-    public int MaxIterations { get; private set; }
 
     /// <inheritdoc/>
     public string Description => _inner.Description;
@@ -119,15 +111,13 @@ public sealed class SharedMaterial : IMaterial
         if (_comm.Size == 1)
         {
             bool good = _inner.Evaluate(batch);
-            Record(0, _inner.BlockSeconds);
-            MaxIterations = _inner.MaxIterations;
-            Seconds = _costs.Sum();
+            _inner.BlockSeconds.CopyTo(_costs);
             return good;
         }
 
         var (all, offsets) = _comm.AllGather<double>(forecast);
-        var loans = Plan(all, offsets, out double owned, out double planned);
-        (OwnedImbalance, Imbalance, Lent) = (owned, planned, loans.Count);
+        var loans = Plan(all, offsets);
+        Lent = loans.Count;
         int me = _comm.Rank, n = Space.Components(), w = Lane.Width, s = StateSize;
         var given = loans.Where(l => l.From == me).OrderBy(l => l.To).ThenBy(l => l.Block).ToArray();
         var taken = loans.Where(l => l.To == me).OrderBy(l => l.From).ThenBy(l => l.Block).ToArray();
@@ -162,9 +152,8 @@ public sealed class SharedMaterial : IMaterial
             Tangent = batch.Tangent.IsEmpty ? [] : batch.Tangent[..(kept * n * n * w)],
             Time = batch.Time, TimeStep = batch.TimeStep, Failed = batch.Failed.IsEmpty ? [] : batch.Failed[..kept],
         });
-        Record(0, _inner.BlockSeconds);
-        Seconds = Sum(_inner.BlockSeconds);
-        MaxIterations = _inner.MaxIterations;
+        _inner.BlockSeconds.CopyTo(_costs);
+        _seconds = Sum(_inner.BlockSeconds);
 
         var answers = Grown(ref _answers, taken.Length * back);
         EvaluateTaken(batch, incoming, answers, taken.Length, there, back);
@@ -182,6 +171,8 @@ public sealed class SharedMaterial : IMaterial
             ok &= failed == 0;
             _costs[b] = at[(n + n * n + s + 1) * w];
         }
+        var (seconds, _) = _comm.AllGather<double>([_seconds]);
+        Imbalance = seconds.Max() / Math.Max(seconds.Average(), double.Epsilon);
         return ok;
     }
 
@@ -208,8 +199,7 @@ public sealed class SharedMaterial : IMaterial
             Blocks = count, Active = active, Strain = strain, OldState = old, NewState = state, Stress = stress, Tangent = tangent,
             Time = batch.Time, TimeStep = batch.TimeStep, Failed = failed,
         });
-        Seconds += Sum(_inner.BlockSeconds);
-        MaxIterations = Math.Max(MaxIterations, _inner.MaxIterations);
+        _seconds += Sum(_inner.BlockSeconds);
         for (int k = 0; k < count; k++)
         {
             var at = answers.Slice(k * back, back);
@@ -228,8 +218,6 @@ public sealed class SharedMaterial : IMaterial
         return buffer.AsSpan(0, length);
     }
 
-    private void Record(int first, ReadOnlySpan<double> seconds) => seconds.CopyTo(_costs.AsSpan(first));
-
     private static double Sum(ReadOnlySpan<double> values)
     {
         double sum = 0;
@@ -243,9 +231,7 @@ public sealed class SharedMaterial : IMaterial
     /// </summary>
     /// <param name="costs">Seconds of all blocks of all ranks.</param>
     /// <param name="offsets">First block of each rank.</param>
-    /// <param name="owned">Largest load over mean before lending.</param>
-    /// <param name="planned">Largest load over mean after lending.</param>
-    internal static List<Loan> Plan(double[] costs, int[] offsets, out double owned, out double planned)
+    internal static List<Loan> Plan(double[] costs, int[] offsets)
     {
         int ranks = offsets.Length - 1;
         var load = new double[ranks];
@@ -256,8 +242,6 @@ public sealed class SharedMaterial : IMaterial
             kept[r] = offsets[r + 1] - offsets[r];
             for (int b = offsets[r]; b < offsets[r + 1]; b++) load[r] += costs[b];
         }
-        double mean = Math.Max(load.Sum() / ranks, double.Epsilon);
-        owned = load.Max() / mean;
         var loans = new List<Loan>();
         while (true)
         {
@@ -276,7 +260,6 @@ public sealed class SharedMaterial : IMaterial
             received[least] = true;
             loans.Add(new Loan(most, least, kept[most]));
         }
-        planned = load.Max() / mean;
         return loans;
     }
 }

@@ -80,7 +80,7 @@ public sealed class Fe2Tests
             double[] r = [.. step.Norms.Select(n => n / step.Reference)];
             TestContext.Out.WriteLine($"step {step.Step}: {string.Join(" ", r.Select(v => v.ToString("E1", System.Globalization.CultureInfo.InvariantCulture)))}");
             for (int k = 1; k + 1 < r.Length; k++)
-                if (r[k] < 1e-3 && r[k + 1] > 1e-13) Assert.That(r[k + 1], Is.LessThan(1e3 * r[k] * r[k]), $"step {step.Step}, iteration {k + 1}");
+                if (r[k] < 1e-2 && r[k + 1] > 1e-13) Assert.That(r[k + 1], Is.LessThan(100 * r[k] * r[k]), $"step {step.Step}, iteration {k + 1}");
         }
     }
 
@@ -138,9 +138,7 @@ public sealed class Fe2Tests
     public void PlanEvensOutLoads()
     {
         double[] costs = [.. Enumerable.Repeat(1.0, 20), .. Enumerable.Repeat(1.0, 4)];
-        var loans = SharedMaterial.Plan(costs, [0, 20, 24], out double owned, out double planned);
-        Assert.That(owned, Is.EqualTo(20 / 12.0));
-        Assert.That(planned, Is.EqualTo(1));
+        var loans = SharedMaterial.Plan(costs, [0, 20, 24]);
         Assert.That(loans, Has.Count.EqualTo(8));
         Assert.That(loans.All(l => l is { From: 0, To: 1 }), Is.True);
         Assert.That(loans.Select(l => l.Block).Order(), Is.EqualTo(Enumerable.Range(12, 8)));
