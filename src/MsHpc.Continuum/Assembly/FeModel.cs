@@ -272,7 +272,7 @@ public sealed partial class FeModel
             var integration = options.IntegrationByRegion.GetValueOrDefault(block.Region, options.Integration);
             if (block.Type.Dimension() != mesh.Dimension)
                 Fault($"region '{block.Region}': {block.Type} cells in a {mesh.Dimension}-dimensional mesh");
-            if (integration == Integration.Reduced && block.Type is ElementType.Quad4 or ElementType.Hex8)
+            if (integration == Integration.Reduced && block.Type is ElementType.Quad4 or ElementType.Hex8 && !options.AllowsHourglass)
                 Fault($"region '{block.Region}': reduced integration of {block.Type} has hourglass modes; use BBar, or quadratic elements");
             if (integration == Integration.BBar && space.IsFinite())
                 Fault($"region '{block.Region}': BBar is for small strain; in finite strain use quadratic elements with Reduced");

@@ -30,4 +30,8 @@ public sealed record FeOptions
 
     /// <summary>Integration by region.</summary>
     public IReadOnlyDictionary<string, Integration> IntegrationByRegion { get; init; } = new Dictionary<string, Integration>();
+
+    /// <summary>Lets <see cref="Integration.Reduced"/> pass on linear quadrilaterals and hexahedra. Their hourglass modes carry no energy and
+    /// receive no force from a periodic volume, so that its averages are still unique.</summary>
+    internal bool AllowsHourglass { get; init; }
 }

@@ -61,7 +61,8 @@ public sealed class LargeRve : IDisposable
         var constraints = FluctuationConstraints.Build(mesh, boundary, space.IsFinite());
         if (!constraints.IsRenumbering)
             throw new InputException("a large RVE needs opposite faces that match node by node and facet by facet; mesh it periodically or use voxels");
-        _model = new FeModel(mesh, space, phases, team: team);
+        bool periodic = boundary == RveBoundary.Periodic; // other boundaries bear forces that hourglass modes would take up
+        _model = new FeModel(mesh, space, phases, new FeOptions { Integration = _options.Integration, AllowsHourglass = periodic }, team: team);
         (_n, _dim) = (space.Components(), mesh.Dimension);
         var (low, high) = BoxSides.Bounds(mesh);
         _low = low;

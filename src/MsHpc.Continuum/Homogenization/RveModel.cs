@@ -1,3 +1,4 @@
+using MsHpc.Continuum.Assembly;
 using MsHpc.Continuum.Elements;
 using MsHpc.Continuum.Materials;
 using MsHpc.Core;
@@ -9,7 +10,9 @@ namespace MsHpc.Continuum.Homogenization;
 /// <param name="Tolerance">Residual ‖Tᵀf‖ over the norm of all element forces, at convergence. Where the stress is so small (near rest, after
 /// unloading, under a mere rotation) that rounding alone exceeds this, a residual of the size of rounding will do.</param>
 /// <param name="MaxIterations">Newton iterations before the RVE counts as failed.</param>
-public sealed record RveOptions(double Tolerance = 1e-11, int MaxIterations = 25);
+/// <param name="Integration">Element integrals; other than full in <see cref="LargeRve"/> only. Reduced on linear quadrilaterals and hexahedra
+/// (the one-point rule of voxel codes) needs periodic boundaries and a Krylov solver: K has hourglass modes, which the averages do not see.</param>
+public sealed record RveOptions(double Tolerance = 1e-11, int MaxIterations = 25, Integration Integration = Integration.Full);
 
 /// <summary>
 /// A representative volume element: a box-shaped mesh of phases with one way of imposing the macro strain. Everything here is shared by all
@@ -68,6 +71,7 @@ public sealed class RveModel
         (Mesh, Space, Boundary, Options, Phases) = (mesh, space, boundary, options ?? new RveOptions(), phases);
         int dim = mesh.Dimension;
         if (dim != space.Dimension()) throw new InputException($"a {dim}D RVE mesh cannot work in {space}");
+        if (Options.Integration != Integration.Full) throw new InputException("RVEs that are factored directly are integrated in full; LargeRve has the other rules");
         CheckPhases();
         var (low, high) = BoxSides.Bounds(mesh);
         Size = [.. high.Zip(low, (h, l) => h - l)];

@@ -317,7 +317,7 @@ internal sealed class QuasistaticEngine : MeshEngine
         double seconds = 0;
         double[] norms = [];
         // A cut step consists of increments; only whole steps are kept, so that a restart repeats exactly what was done.
-        var before = Memory();
+        Remember();
         double imbalance = 1;
         long failures = Failures();
         try
@@ -334,7 +334,7 @@ internal sealed class QuasistaticEngine : MeshEngine
         }
         catch (Stopped)
         {
-            Restore(before);
+            Recall();
             return null;
         }
         Step++;
@@ -345,12 +345,24 @@ internal sealed class QuasistaticEngine : MeshEngine
 
     private long Failures() => Shared is null ? 0 : Comm.AllReduceSum(Shared.Failures);
 
-    private double[][] Memory() => [.. StateArrays.Select(s => s.Data.ToArray())];
+    // Kept from step to step: with FE² this is the largest array there is, and fresh pages would cost more than the copy.
+    private readonly List<double[]> _remembered = [];
 
-    private void Restore(double[][] saved)
+    private void Remember()
     {
         int k = 0;
-        foreach (var (_, data) in StateArrays) saved[k++].CopyTo(data);
+        foreach (var (_, data) in StateArrays)
+        {
+            if (k == _remembered.Count) _remembered.Add([]);
+            if (_remembered[k].Length != data.Length) _remembered[k] = new double[data.Length];
+            data.CopyTo(_remembered[k++]);
+        }
+    }
+
+    private void Recall()
+    {
+        int k = 0;
+        foreach (var (_, data) in StateArrays) _remembered[k++].CopyTo(data);
         Restored(Step, Time);
     }
 

@@ -1,6 +1,7 @@
 using MsHpc.Continuum.Assembly;
 using MsHpc.Continuum.Homogenization;
 using MsHpc.Continuum.Materials;
+using MsHpc.Core;
 using MsHpc.Core.Parallel;
 using MsHpc.Core.Sparse;
 using NUnit.Framework;
@@ -102,8 +103,11 @@ public sealed class LargeRveTests
         }
         var space = StrainSpace.SolidSmall;
         var phases = new Dictionary<string, IMaterial> { ["matrix"] = Elastic(space, 1, 0.3), ["inclusion"] = Elastic(space, contrast, 0.3) };
-        using var rve = new LargeRve(Voxels(3, n, Phase), phases, space, RveBoundary.Periodic,
-            new EmbeddedSolver(new EmbeddedSolverOptions { RelativeTolerance = 1e-8 }), new RveOptions(1e-7));
+        bool onePoint = parts[3] == "HEX8R"; // singular but consistent: conjugate gradients with a preconditioner that needs no inverse of K
+        var choice = new EmbeddedSolverOptions { RelativeTolerance = 1e-8 };
+        if (onePoint) choice = choice with { Method = EmbeddedMethod.Cg, Preconditioner = EmbeddedPreconditioner.Jacobi };
+        using var rve = new LargeRve(Voxels(3, n, Phase), phases, space, RveBoundary.Periodic, new EmbeddedSolver(choice),
+            new RveOptions(1e-7, Integration: onePoint ? Integration.Reduced : Integration.Full));
         var expected = TestData.Json("fe/fans_effective_stiffness.json").GetProperty("cases").GetProperty(key).GetProperty("C");
         rve.Solve(new double[6]);
         var c = rve.Tangent();
@@ -117,12 +121,25 @@ public sealed class LargeRveTests
             }
     }
 
+    // A one-point rule where it does not belong is refused, with its reason.
+    [Test]
+    public void OnePointRuleNeedsPeriodicBoundaries()
+    {
+        var space = StrainSpace.SolidSmall;
+        var phases = new Dictionary<string, IMaterial> { ["a"] = Elastic(space, 3, 0.25) };
+        var options = new RveOptions(Integration: Integration.Reduced);
+        Assert.That(() => new LargeRve(Voxels(3, 3, (_, _, _) => "a"), phases, space, RveBoundary.LinearDisplacement, new EmbeddedSolver(), options),
+            Throws.TypeOf<InputException>().With.Message.Contains("hourglass"));
+        Assert.That(() => new RveModel(Voxels(3, 3, (_, _, _) => "a"), phases, space, RveBoundary.Periodic, options),
+            Throws.TypeOf<InputException>().With.Message.Contains("LargeRve"));
+    }
+
     [Test]
     public void FansTensorsSmall([Values("single/N16/c10/HEX8", "single/N16/c100/HEX8")] string key) => CompareFans(key);
 
     private static IEnumerable<string> LargeCases() =>
         TestData.Json("fe/fans_effective_stiffness.json").GetProperty("cases").EnumerateObject().Select(c => c.Name)
-            .Where(k => k.EndsWith("/HEX8", StringComparison.Ordinal) && !k.Contains("/N16/", StringComparison.Ordinal));
+            .Where(k => !k.Contains("/N16/", StringComparison.Ordinal));
 
     [Test, Category("Slow")]
     public void FansTensorsLarge([ValueSource(nameof(LargeCases))] string key) => CompareFans(key);
