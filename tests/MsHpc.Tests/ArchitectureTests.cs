@@ -20,7 +20,7 @@ public sealed class ArchitectureTests
         ["mshpc"] = ["MsHpc.Core", "MsHpc.Atomistics", "MsHpc.Quantum", "MsHpc.Continuum", "MsHpc.Multiscale"],
     };
 
-    private static readonly string[] s_required = ["MsHpc.Interop", "MsHpc.Core", "MsHpc.Continuum", "MsHpc.Multiscale", "mshpc"];
+    private static readonly string[] s_required = ["MsHpc.Interop", "MsHpc.Core", "MsHpc.Atomistics", "MsHpc.Continuum", "MsHpc.Multiscale", "mshpc"];
 
     private static Dictionary<string, string[]> References()
     {
