@@ -71,7 +71,7 @@ public sealed unsafe partial class Tersoff
             int w = Wide<T>.Width, types = one ? 1 : _types, count = one ? 1 : _triplets, stride = _stride, layer = Kept * w;
             T* rows = _shells.Rows, forces = _shells.Forces, table = _table.Pointer, buffer = _buffer.Pointer;
             int* first = _shells.First;
-            Vector512<T> zero = Vector512<T>.Zero, unit = Vector512<T>.One;
+            Vector512<T> zero = Vector512<T>.Zero, unit = Vector512<T>.One, far = Wide<T>.Of(100), limit = Wide<T>.Of(typeof(T) == typeof(double) ? Limit : 40);
             Lanes energy = Lanes.Zero;
             for (int g = 0; g < _shells.Groups; g++)
             {
@@ -85,7 +85,9 @@ public sealed unsafe partial class Tersoff
                     dx -= xi;
                     dy -= yi;
                     dz -= zi;
-                    Vector512<T> r2 = Wide<T>.Dot(dx, dy, dz, dx, dy, dz), ri = Wide<T>.ReciprocalSqrt(r2), r = r2 * ri;
+                    Vector512<T> r2 = Wide<T>.Dot(dx, dy, dz, dx, dy, dz), ri = Wide<T>.ReciprocalSqrt(r2);
+                    // Dummies are 10⁷ Å away, too far for powers in single precision.
+                    var r = Vector512.Min(r2 * ri, far);
                     var index = one ? zero : Wide<T>.Index(Wide<T>.Index(ti, types, tj), types, tj);
                     Switch(r, Wide<T>.Lookup(table + Middle * stride, count, index), Wide<T>.Lookup(table + InverseWidth * stride, count, index), out var fc, out var fcSlope);
                     (dx * ri).Store(b + Ux * w);
@@ -128,7 +130,7 @@ public sealed unsafe partial class Tersoff
                                 exponent = Vector512.ConditionalSelect(isCube, cube, exponent);
                                 relative = Vector512.ConditionalSelect(isCube, three, relative);
                             }
-                            var e = Wide<T>.Exp(Vector512.Max(Vector512.Min(exponent, Wide<T>.Of(Limit)), Wide<T>.Of(-Limit)));
+                            var e = Wide<T>.Exp(Vector512.Max(Vector512.Min(exponent, limit), -limit));
                             value *= e;
                             slope *= e;
                             dj = fc * value * relative;
