@@ -83,7 +83,7 @@ public sealed class MolecularDynamics
     {
         get
         {
-            if (_stale) Domain.Gather(_atoms);
+            if (_stale) Domain.Store(_atoms);
             _stale = false;
             return _atoms;
         }
@@ -155,7 +155,7 @@ public sealed class MolecularDynamics
             if (!(temperature <= _options.MaxTemperature))
                 throw new StepFailure(string.Create(CultureInfo.InvariantCulture, $"the temperature is {temperature:g4} K, above the bound of {_options.MaxTemperature:g4} K"));
         }
-        catch (StepFailure failure)
+        catch (Exception failure) when (failure is StepFailure or NumericalException)
         {
             int suspect = Suspect();
             Recall();
@@ -257,6 +257,11 @@ public sealed class MolecularDynamics
 
     /// <summary>Root mean square of the conserved quantity about its line, eV per atom.</summary>
     public double ScatterPerAtom => _monitor.Scatter / Domain.AtomCount;
+
+    /// <summary>One line for the log: how far, and how well the conserved quantity was kept.</summary>
+    public string Summary => string.Create(CultureInfo.InvariantCulture, $"{Step} steps, {Time / 1000:g6} ps, {Domain.AtomCount} atoms; ")
+        + (double.IsNaN(_integrator.Reservoir) ? "no conserved quantity" : string.Create(CultureInfo.InvariantCulture,
+            $"conserved quantity drifts by {DriftPerPsAndAtom:g3} eV per ps and atom, scatter {ScatterPerAtom:g3} eV per atom"));
 
     /// <summary>The full state. The run goes on from the saved numbers, sorted anew: so a restart has the same bits. Collective.</summary>
     public StateFields Save()

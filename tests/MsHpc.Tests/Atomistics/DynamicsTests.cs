@@ -1,3 +1,4 @@
+using System.Runtime.Intrinsics;
 using System.Text.Json;
 using MsHpc.Atomistics;
 using MsHpc.Atomistics.Dynamics;
@@ -361,6 +362,23 @@ public sealed class DynamicsTests
     {
         public string Description => inner.Description;
         public void Compute(Atoms atoms, Want want, CalculatorResults results) => inner.Compute(atoms, want, results);
+    }
+
+    // Wide against scalar: logarithm and sine of the two libraries differ in the last bits.
+    [Test]
+    public void WideNormalNumbersAreThoseOfPhilox()
+    {
+        long[] streams = [0, 1, 17, 123456789, uint.MaxValue, (1L << 33) + 5, Velocities.GlobalStream, (1L << 47) + 3];
+        foreach (ulong seed in new[] { 1UL, ulong.MaxValue - 12345 })
+            foreach (long step in new[] { 1L, 987654321L, (1L << 40) + 77 })
+            {
+                WideNormals.Next(seed, Vector512.Create(streams), step, out var x, out var y, out var z);
+                for (int l = 0; l < 8; l++)
+                {
+                    var random = new Philox(seed, streams[l], step);
+                    foreach (double wide in new[] { x[l], y[l], z[l] }) Assert.That(wide, Is.EqualTo(random.NextNormal()).Within(1e-14));
+                }
+            }
     }
 
     [Test]
