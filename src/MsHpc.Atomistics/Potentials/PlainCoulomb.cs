@@ -1,0 +1,55 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using MsHpc.Core;
+
+namespace MsHpc.Atomistics.Potentials;
+
+/// <summary>
+/// Coulomb's law between charges, cut at r_c (C = e²/4πε₀):
+/// <code>
+/// φ = C qᵢ qⱼ/r,   F = C qᵢ qⱼ/r² · r̂,   r &lt; r_c
+/// </code>
+/// Meant for molecules without periodic images, with a cutoff larger than the molecule; in a periodic system the cut is an error of first order: use
+/// <see cref="Ewald"/> or ParticleMeshEwald.
+/// </summary>
+public static class PlainCoulomb
+{
+    /// <summary>The potential for T types.</summary>
+    /// <param name="types">Kinds of atoms, T.</param>
+    /// <param name="cutoff">r_c, Å.</param>
+    /// <param name="constant">C, eV Å/e².</param>
+    /// <exception cref="InputException">Cutoff or constant not positive or not finite.</exception>
+    public static Interaction Create(int types, double cutoff, double constant = Codata.CoulombInEvAngstrom)
+    {
+        if (!(cutoff > 0) || !double.IsFinite(cutoff)) throw new InputException($"Coulomb: cutoff {cutoff} Å; it must be positive and finite");
+        if (!(constant > 0) || !double.IsFinite(constant)) throw new InputException($"Coulomb: constant {constant} eV Å; it must be positive");
+        var rows = new double[2 * types * types];
+        for (int k = 0; k < rows.Length; k += 2) (rows[k], rows[k + 1]) = (cutoff * cutoff, constant);
+        return new Potential(types, rows);
+    }
+
+    private sealed class Potential(int types, double[] rows) : PairPotential<Form>(types, rows)
+    {
+        public override string Description => "Coulomb";
+    }
+
+    private readonly struct Form : IPairForm
+    {
+        public static int Parameters => 2;
+        public static bool UsesCharges => true;
+
+        public static double Evaluate(double r2, ReadOnlySpan<double> p, double qq, out double energy)
+        {
+            energy = p[1] * qq / Math.Sqrt(r2);
+            return energy / r2;
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static Lanes Evaluate<TTypes>(Lanes r2, in PairRow<TTypes> p, Lanes qq, out Lanes energy) where TTypes : struct, ITypeCount
+        {
+            var r = CoulombReal.ReciprocalSqrt(r2);
+            energy = p[1] * qq * r;
+            return energy * r * r;
+        }
+    }
+}
