@@ -41,6 +41,8 @@ public sealed class MolecularDynamics
         if (options.Deformation is not null && !integrator.AllowsDeformation)
             throw new InputException(integrator.ChangesCell ? "a deformation and a barostat would both move the cell: leave one out"
                 : "a deformation with multiple time stepping is not supported: use velocity Verlet or a thermostat of one time step");
+        if (options.Constraints.Count > 0 && (options.Deformation is not null || integrator is Berendsen { ChangesCell: true }))
+            throw new InputException("stretching the cell step by step bends molecules that are held rigid: use the Nosé–Hoover barostat");
         (_atoms, _integrator, _options, _oldCell) = (atoms, integrator, options, atoms.Cell);
         foreach (var group in options.Driven)
             foreach (int i in group.Atoms)
