@@ -215,7 +215,7 @@ internal abstract unsafe class PairPotential<TForm> : Interaction where TForm : 
                     double* xj = x + at, fj = f + at;
                     Lanes dx = xi - Vector512.Load(xj), dy = yi - Vector512.Load(xj + 8), dz = zi - Vector512.Load(xj + 16);
                     var r2 = Lane.Fma(dz, dz, Lane.Fma(dy, dy, dx * dx));
-                    var p = new PairRow<TTypes>(row, _stride, type + at / 3);
+                    var p = new PairRow<TTypes>(row, _stride, type + at / 3, constants);
                     var mask = Vector512.LessThan(r2, p[0]) & Lane.Mask(d.Pairs.Mask[k]);
                     if (TForm.UsesCharges) qq = Lane.Of(charge[i]) * Vector512.Load(charge + at / 3);
                     // Excluded atoms may coincide (virtual sites): a harmless distance instead.
