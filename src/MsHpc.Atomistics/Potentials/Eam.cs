@@ -99,7 +99,7 @@ public sealed unsafe class Eam : Interaction
         _slope.Require(slots);
         _first.Require(domain.OwnedSlots + 1L);
         _neighbors.Require(domain.Half.Length + 8L);
-        _terms.Require(domain.Half.Length * (_types == 1 ? 2L : 3L) + 24);
+        _terms.Require(domain.Half.Length * (_types == 1 ? 2L : 3L) / (_mixed ? 2 : 1) + 48);
         _longest = 0;
         for (int c = 0; c < domain.OwnedClusters; c++) _longest = Math.Max(_longest, domain.Half.Start[8 * c + 8] - domain.Half.Start[8 * c]);
         _squares.Require(_longest + 32L);
@@ -114,8 +114,8 @@ public sealed unsafe class Eam : Interaction
         else Wide<ManyTypes>(domain, ref tally);
     }
 
-    /// <summary>F of owned atoms into the tally (and energies per atom), F′ of all atoms into <see cref="_slope"/>. Densities of ghosts go to their owners first.</summary>
-    private void Embed(Domain d, ref Tally tally)
+    /// <summary>F of owned atoms into the tally (and to the energies per atom), F′ of all atoms into <see cref="_slope"/>. Densities of ghosts go to their owners first.</summary>
+    private void Embed(Domain d, bool perAtom, ref Tally tally)
     {
         d.Fold(_rho.Pointer);
         double* rho = _rho.Pointer, slope = _slope.Pointer;
@@ -139,7 +139,7 @@ public sealed unsafe class Eam : Interaction
                 beyond++;
             }
             energy += value;
-            if (d.AtomEnergy != null) d.AtomEnergy[s] += value;
+            if (perAtom) d.AtomEnergy[s] += value;
         }
         tally.Energy += energy;
         BeyondTable = beyond;
@@ -182,7 +182,6 @@ public sealed unsafe class Eam : Interaction
                     f[b] -= s * dx;
                     f[b + 8] -= s * dy;
                     f[b + 16] -= s * dz;
-                    if (d.AtomEnergy == null) continue;
                     d.AtomEnergy[i] += 0.5 * phi;
                     d.AtomEnergy[j] += 0.5 * phi;
                     (w[0], w[1], w[2], w[3], w[4], w[5]) = (s * dx * dx, s * dy * dy, s * dz * dz, s * dy * dz, s * dx * dz, s * dx * dy);
@@ -192,7 +191,7 @@ public sealed unsafe class Eam : Interaction
                         d.AtomVirial[6 * j + c] += 0.5 * w[c];
                     }
                 }
-            if (pass == 0) Embed(d, ref tally);
+            if (pass == 0) Embed(d, true, ref tally);
         }
         tally.Energy += energy;
     }
@@ -209,7 +208,7 @@ public sealed unsafe class Eam : Interaction
         if (_types > 1) for (int s = 0; s < slots; s++) x[4 * s + 3] = d.Type[s] * (double)_knots;
         if (_mixed) MixedDensities<TTypes>(d, ref tally);
         else Densities<TTypes>(d, ref tally);
-        Embed(d, ref tally);
+        Embed(d, false, ref tally);
         for (int s = 0; s < d.Slots; s++) x[4L * s + 3] = slope[s];
         if (_mixed) Forces<TTypes, float>(d);
         else Forces<TTypes, double>(d);
@@ -308,7 +307,7 @@ public sealed unsafe class Eam : Interaction
                         term += 8;
                     }
                     value.Store(give);
-                    for (int l = 0; l < 8; l++) rho[neighbor[l]] += give[l];
+                    Rows.Add(rho, neighbor, give);
                 }
                 rho[i] += Vector512.Sum(sum);
             }
@@ -377,7 +376,8 @@ public sealed unsafe class Eam : Interaction
                     }
                     lower.Store(give);
                     upper.Store(give + 8);
-                    for (int l = 0; l < taken; l++) rho[neighbor[l]] += give[l];
+                    Rows.Add(rho, neighbor, give);
+                    if (taken > 8) Rows.Add(rho, neighbor + 8, give + 8);
                     term += (many ? 3 : 2) * taken;
                     square += taken;
                     offset += taken;

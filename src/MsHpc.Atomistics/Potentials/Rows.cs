@@ -133,6 +133,20 @@ internal static unsafe class Rows
         Subtract2(rows, index, 5, 7, Avx512F.PermuteVar8x64x2(yx, high, z1));
     }
 
+    /// <summary>Adds eight numbers at eight indices, one after the other: an index may come twice.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Add(double* to, int* index, double* values)
+    {
+        to[index[0]] += values[0];
+        to[index[1]] += values[1];
+        to[index[2]] += values[2];
+        to[index[3]] += values[3];
+        to[index[4]] += values[4];
+        to[index[5]] += values[5];
+        to[index[6]] += values[6];
+        to[index[7]] += values[7];
+    }
+
     /// <summary>Stores the lanes whose mask is set one after the other; what follows them is overwritten up to eight numbers.</summary>
     /// <returns>How many.</returns>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

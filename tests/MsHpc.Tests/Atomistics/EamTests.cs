@@ -188,6 +188,43 @@ public sealed class EamTests
         Assert.That(error, Is.LessThan(3e-6 * size));
     }
 
+    // Lists made before the atoms moved by less than half the skin, and not a byte allocated.
+    [Test]
+    public unsafe void MovedAtomsNeedNoNewLists([Values] Precision precision)
+    {
+        const int n = 3;
+        const double a = 3.615;
+        var random = new Random(5);
+        double[] basis = [0, 0, 0, 0, 0.5, 0.5, 0.5, 0, 0.5, 0.5, 0.5, 0];
+        var before = new double[12 * n * n * n];
+        for (int i = 0; i < before.Length; i++) before[i] = a * (basis[i % 12] + (i % 3 == 0 ? i / 12 % n : i % 3 == 1 ? i / 12 / n % n : i / 12 / n / n)) + 0.2 * random.NextDouble();
+        double[] after = [.. before.Select(x => x + 0.4 * (random.NextDouble() - 0.5))];
+        int[] types = [.. Enumerable.Range(0, before.Length / 3).Select(i => i % 2)];
+        Atoms Make(double[] x) => new([new Species("Cu", 1), new Species("Ag", 1)], types, x, Cell.Box(n * a, n * a, n * a));
+        var fresh = Evaluate(new ForceField(Eam.FromZhou2004(["Cu", "Ag"], precision)), Make(after), Want.Virial);
+        var field = new ForceField(Eam.FromZhou2004(["Cu", "Ag"], precision));
+        var domain = field.MakeDomain(Make(before), 0.9);
+        field.Compute(domain, Want.Virial);
+        for (int s = 0; s < domain.OwnedSlots; s++)
+            if (domain.Tag[s] >= 0)
+                for (int k = 0; k < 3; k++) domain.X[s / 8 * 24 + 8 * k + s % 8] += after[3 * domain.Tag[s] + k] - before[3 * domain.Tag[s] + k];
+        domain.UpdateGhosts();
+        Assert.That(domain.NeedsRebuild(), Is.False);
+        long allocated = GC.GetAllocatedBytesForCurrentThread();
+        var tally = field.Compute(domain, Want.Virial);
+        allocated = GC.GetAllocatedBytesForCurrentThread() - allocated;
+        var forces = new double[after.Length];
+        domain.StoreForces(forces);
+        // In single precision a distance may round either way after rounding in double.
+        double error = precision == Precision.Mixed ? 1e-5 : 1e-11;
+        Assert.Multiple(() =>
+        {
+            Assert.That(allocated, Is.Zero);
+            Assert.That(tally.Energy, Is.EqualTo(fresh.Energy).Within(error));
+            Assert.That(forces.Zip(fresh.Forces, (x, y) => Math.Abs(x - y)).Max(), Is.LessThan(error));
+        });
+    }
+
     // A primitive cell of one atom, sheared to a longer one of the same lattice, against the cube of four.
     [Test]
     public void PrimitiveCellIsTheCube()
