@@ -258,6 +258,26 @@ public sealed class EamTests
         Assert.That(exact.Forces[4], Is.EqualTo(force).Within(1e-7 * Math.Abs(force) + 1e-5));
     }
 
+    // Whatever LAMMPS ships is read: comments, Fortran exponents and all.
+    [Test]
+    public void EveryShippedFile()
+    {
+        string folder = Path.GetDirectoryName(Shipped("Cu_u3.eam"))!;
+        Assert.Multiple(() =>
+        {
+            foreach (string file in Directory.GetFiles(folder, "*.eam*").Where(f => Path.GetExtension(f) is ".eam" or ".alloy" or ".fs"))
+            {
+                string[] elements = [.. File.ReadLines(file).Skip(3).First().Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries).Skip(1)];
+                Assert.DoesNotThrow(() => _ = Path.GetExtension(file) switch
+                {
+                    ".eam" => Eam.FromFuncfl([file]),
+                    ".fs" => Eam.FromFinnisSinclair(file, elements),
+                    _ => Eam.FromSetfl(file, elements),
+                }, file);
+            }
+        });
+    }
+
     private static readonly string[] Numbers = [.. Enumerable.Range(1, 6).Select(k => (0.1 * k).ToString(CultureInfo.InvariantCulture))];
 
     /// <summary>A small setfl file of two elements, as lines.</summary>
