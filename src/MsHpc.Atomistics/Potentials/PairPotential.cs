@@ -46,6 +46,12 @@ internal readonly unsafe struct PairRow<TTypes>(double* table, int stride, int* 
     /// <summary>Numbers that are the same for all pairs of types.</summary>
     public readonly double* Constants = constants;
 
+    /// <summary>The parameters, <see cref="Stride"/> numbers apart, for those that are the same for all types of neighbours.</summary>
+    public double* Table => _table;
+
+    /// <summary>See <see cref="Table"/>.</summary>
+    public int Stride => _stride;
+
     private readonly double* _table = table;
     private readonly int _stride = stride;
     private readonly int* _types = types;
