@@ -13,7 +13,7 @@ namespace MsHpc.Atomistics;
 // and go straight to their ranks in one message each.
 public sealed unsafe partial class Domain
 {
-    private int _copies;
+    private int _copies, _localUppers, _localLowers;
     private readonly AlignedArray<int> _copySlot = new(), _copyHop = new();
 
     // Hops −most … +most along each direction, as one number each; where each leads, and the cell vectors crossed (0 for hops that never happen).
@@ -114,11 +114,9 @@ public sealed unsafe partial class Domain
         PrepareHops();
         FindCopies();
         // Positions before sorting lie in the forces, upper ghosts first; tags in the spare tags.
-        int visitors = SendVisitors(), uppers = 0, lowers = 0;
+        int visitors = SendVisitors(), uppers = _localUppers, lowers = _localLowers;
         int* hop = _copyHop.Pointer, slot = _copySlot.Pointer, tag = Tag;
         int centre = _hopPeer.Length / 2;
-        for (int k = 0; k < _copies; k++)
-            if (_hopPeer[hop[k]] < 0) (uppers, lowers) = hop[k] > centre ? (uppers + 1, lowers) : (uppers, lowers + 1);
         var visitor = _visitorsIn.Pointer;
         for (int k = 0; k < visitors; k++) (uppers, lowers) = visitor[k].Sign > 0 ? (uppers + 1, lowers) : (uppers, lowers + 1);
 
@@ -171,12 +169,14 @@ public sealed unsafe partial class Domain
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void FindCopies()
     {
-        _copies = 0;
+        (_copies, _localUppers, _localLowers) = (0, 0, 0);
+        Array.Clear(_peerOut);
         if (!HasGhosts) return;
-        int m0 = _most[0], m1 = _most[1], m2 = _most[2];
-        double[] w0 = _wide[0], w1 = _wide[1], w2 = _wide[2], n0 = _narrow[0], n1 = _narrow[1], n2 = _narrow[2];
-        Lanes up0 = First(w0, m0, 1), up1 = First(w1, m1, 1), up2 = First(w2, m2, 1);
-        Lanes down0 = First(n0, m0, -1), down1 = First(w1, m1, -1), down2 = First(w2, m2, -1);
+        int m0 = _most[0], m1 = _most[1], m2 = _most[2], centre = _hopPeer.Length / 2;
+        Lanes up0 = First(_wide[0], 1), up1 = First(_wide[1], 1), up2 = First(_wide[2], 1);
+        Lanes down0 = First(_narrow[0], -1), down1 = First(_wide[1], -1), down2 = First(_wide[2], -1);
+        // Atoms of a cluster that make hop h along b and c: by h, for the whole halo and for lower ghosts.
+        byte* wide1 = stackalloc byte[2 * m1 + 1], narrow1 = stackalloc byte[2 * m1 + 1], wide2 = stackalloc byte[2 * m2 + 1], narrow2 = stackalloc byte[2 * m2 + 1];
         var fractions = new Fractions(Cell);
         int* tag = Tag;
         double* x = X;
@@ -185,49 +185,50 @@ public sealed unsafe partial class Domain
             fractions.Of(x + 24L * c, out var s0, out var s1, out var s2);
             var outer = Vector512.LessThan(s0, up0) | Vector512.GreaterThanOrEqual(s0, down0) | Vector512.LessThan(s1, up1)
                 | Vector512.GreaterThanOrEqual(s1, down1) | Vector512.LessThan(s2, up2) | Vector512.GreaterThanOrEqual(s2, down2);
-            uint bits = Lane.Bits(outer & ColumnSorter.IsAtom(tag + 8 * c));
-            for (; bits != 0; bits &= bits - 1)
-            {
-                int l = BitOperations.TrailingZeroCount(bits);
-                Copy(8 * c + l, s0.GetElement(l), s1.GetElement(l), s2.GetElement(l));
-            }
-        }
-
-        static Lanes First(double[] limits, int most, int h) =>
-            Lane.Of(most > 0 ? limits[most + h] : h > 0 ? double.NegativeInfinity : double.PositiveInfinity);
-
-        void Copy(int slot, double s0, double s1, double s2)
-        {
-            int up0 = Up(w0, m0, s0), upWide1 = Up(w1, m1, s1), upWide2 = Up(w2, m2, s2), upNarrow1 = Up(n1, m1, s1), upNarrow2 = Up(n2, m2, s2);
-            int down0 = Down(n0, m0, s0), downWide1 = Down(w1, m1, s1), downWide2 = Down(w2, m2, s2), downNarrow1 = Down(n1, m1, s1), downNarrow2 = Down(n2, m2, s2);
-            long room = _copies + (up0 + down0 + 1L) * (upWide1 + downWide1 + 1) * (upWide2 + downWide2 + 1);
-            int* slots = _copySlot.Require(room, _copies), hops = _copyHop.Require(room, _copies);
-            for (int h0 = -down0; h0 <= up0; h0++)
+            uint candidates = Lane.Bits(outer & ColumnSorter.IsAtom(tag + 8 * c));
+            if (candidates == 0) continue;
+            Hopping(_wide[1], s1, wide1);
+            Hopping(_narrow[1], s1, narrow1);
+            Hopping(_wide[2], s2, wide2);
+            Hopping(_narrow[2], s2, narrow2);
+            int* slots = _copySlot.Require(_copies + 8L * _hopPeer.Length, _copies), hops = _copyHop.Require(_copies + 8L * _hopPeer.Length, _copies);
+            for (int h0 = -m0; h0 <= m0; h0++)
             {
                 // The first hop that is not zero makes the ghost upper or lower.
-                int last1 = h0 < 0 ? upNarrow1 : upWide1, first1 = h0 > 0 ? -downWide1 : -downNarrow1;
-                for (int h1 = first1; h1 <= last1; h1++)
+                uint bits0 = candidates & (h0 == 0 ? 0xff : Bits(h0 > 0 ? _wide[0] : _narrow[0], m0, h0, s0));
+                if (bits0 == 0) continue;
+                for (int h1 = -m1; h1 <= m1; h1++)
                 {
-                    int sign = h0 != 0 ? h0 : h1, last2 = sign < 0 ? upNarrow2 : upWide2, first2 = sign > 0 ? -downWide2 : -downNarrow2;
+                    int sign = h0 != 0 ? h0 : h1;
+                    uint bits1 = bits0 & (sign >= 0 ? wide1 : narrow1)[m1 + h1];
+                    if (bits1 == 0) continue;
                     int row = ((h0 + m0) * (2 * m1 + 1) + h1 + m1) * (2 * m2 + 1) + m2;
-                    for (int h2 = first2; h2 <= last2; h2++)
-                        if (sign != 0 || h2 != 0) (slots[_copies], hops[_copies++]) = (slot, row + h2);
+                    for (int h2 = -m2; h2 <= m2; h2++)
+                    {
+                        int hop = row + h2;
+                        uint bits = bits1 & (sign > 0 || sign == 0 && h2 > 0 ? wide2 : narrow2)[m2 + h2];
+                        if (bits == 0 || hop == centre) continue;
+                        int count = BitOperations.PopCount(bits);
+                        if (_hopPeer[hop] is >= 0 and int peer) _peerOut[peer] += count;
+                        else if (hop > centre) _localUppers += count;
+                        else _localLowers += count;
+                        for (; bits != 0; bits &= bits - 1) (slots[_copies], hops[_copies++]) = (8 * c + BitOperations.TrailingZeroCount(bits), hop);
+                    }
                 }
             }
         }
 
-        static int Up(double[] limits, int most, double s)
-        {
-            int h = 0;
-            while (h < most && s < limits[most + h + 1]) h++;
-            return h;
-        }
+        static Lanes First(double[] limits, int h) =>
+            Lane.Of(limits.Length > 1 ? limits[limits.Length / 2 + h] : h > 0 ? double.NegativeInfinity : double.PositiveInfinity);
 
-        static int Down(double[] limits, int most, double s)
+        static uint Bits(double[] limits, int most, int h, Lanes s) =>
+            Lane.Bits(h > 0 ? Vector512.LessThan(s, Lane.Of(limits[most + h])) : Vector512.GreaterThanOrEqual(s, Lane.Of(limits[most + h])));
+
+        static void Hopping(double[] limits, Lanes s, byte* bits)
         {
-            int h = 0;
-            while (h < most && s >= limits[most - h - 1]) h++;
-            return h;
+            int most = limits.Length / 2;
+            bits[most] = 0xff;
+            for (int h = 1; h <= most; h++) (bits[most + h], bits[most - h]) = ((byte)Bits(limits, most, h, s), (byte)Bits(limits, most, -h, s));
         }
     }
 
@@ -238,8 +239,6 @@ public sealed unsafe partial class Domain
         int peers = _peers.Length;
         if (peers == 0) return 0;
         int* hop = _copyHop.Pointer, slot = _copySlot.Pointer;
-        Array.Clear(_peerOut);
-        for (int k = 0; k < _copies; k++) if (_hopPeer[hop[k]] is >= 0 and int p) _peerOut[p]++;
         Comm.Exchange<int>(_peers, _peerOut.AsSpan(0, peers), _one, _peerIn.AsSpan(0, peers), _one);
         for (int p = 0; p < peers; p++)
         {

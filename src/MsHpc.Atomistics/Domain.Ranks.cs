@@ -14,6 +14,9 @@ public sealed unsafe partial class Domain
     /// <summary>Rebuilds between two moves of the cuts: atoms that change ranks cost, too.</summary>
     private const int Patience = 10;
 
+    /// <summary>Largest cost of a rank over the mean that stays: a loss of two hundredths, about the noise of counts of some thousand atoms.</summary>
+    private const double Tolerated = 1.02;
+
     private readonly int[] _grid = [1, 1, 1], _place = [0, 0, 0];
     private readonly double[][] _cuts = [[], [], []];
     private readonly double[] _overhang = new double[3], _low = new double[3], _high = new double[3];
@@ -34,7 +37,7 @@ public sealed unsafe partial class Domain
 
     /// <summary>
     /// What the last steps cost this rank, in a unit that all ranks share, e.g. seconds in forces; null: the number of list entries, which makes runs
-    /// repeatable to the bit. Cuts move by it when the ranks' costs differ by more than a tenth.
+    /// repeatable to the bit. Cuts move by it when one rank's exceeds the mean by more than a fiftieth.
     /// </summary>
     public double? MeasuredCost { get; set; }
 
@@ -224,19 +227,27 @@ public sealed unsafe partial class Domain
             {
                 double target = total * p / boxes;
                 while (b < Bins - 1 && below + weights[b] < target) below += weights[b++];
-                double s = total > 0 ? (b + Math.Clamp((target - below) / Math.Max(weights[b], double.Epsilon), 0, 1)) / Bins : (double)p / boxes;
-                cut[p] = _low[d] + s * (_high[d] - _low[d]);
+                double s = b + Math.Clamp((target - below) / Math.Max(weights[b], double.Epsilon), 0, 1);
+                // Between layers of atoms, the middle.
+                if (below + weights[b] <= target * (1 + 1e-12))
+                {
+                    int next = b + 1;
+                    while (next < Bins && weights[next] == 0) next++;
+                    s = 0.5 * (b + 1 + next);
+                }
+                if (total == 0) s = (double)Bins * p / boxes;
+                cut[p] = _low[d] + s / Bins * (_high[d] - _low[d]);
             }
         }
     }
 
-    /// <summary>Moves the cuts when the ranks' costs differ by more than a tenth.</summary>
+    /// <summary>Moves the cuts when one rank costs too much more than the others.</summary>
     private void Balance()
     {
         double cost = MeasuredCost ?? 8.0 * Pairs.Length + Half.Length + Full.Length + 4.0 * Slots;
         double sum = Comm.AllReduceSum(cost), largest = Comm.AllReduceMax(cost);
         Imbalance = sum > 0 ? largest * Comm.Size / sum : 1;
-        if (++_sinceCut < Patience || !(Imbalance > 1.1)) return;
+        if (++_sinceCut < Patience || !(Imbalance > Tolerated)) return;
         Span<double> low = [double.PositiveInfinity, double.PositiveInfinity, double.PositiveInfinity], high = [double.NegativeInfinity, double.NegativeInfinity, double.NegativeInfinity], both = stackalloc double[6];
         for (int s = 0; s < OwnedSlots; s++)
         {
