@@ -33,7 +33,8 @@ public readonly record struct StillingerWeberTriplet(double Epsilon, double Sigm
 /// Σ_{j≠k} h_j h_k (û_j·û_k − c)² = T:T − 2c V·V + c² S² − (1−c)² Σ h². So the work grows with the neighbours, not with their pairs. Of
 /// several kinds of neighbours each has its own moments.</para>
 /// <para>It leaves out what lies so near to aσ that exp(σ/(r − aσ)) &lt; e⁻⁴⁰ (min(1, γ)σ for σ where γ is smaller): less than 10⁻¹³ eV/Å.</para>
-/// <para>Mixed precision: silicon at 1000 K, 32,768 atoms in a box of 87 Å: see the error in <c>StillingerWeberTests.Mixed</c>.</para>
+/// <para>Mixed precision takes coordinates in single, so its error grows with the box: for disturbed silicon (rms force 2.6 eV/Å) force errors are
+/// 1.2·10⁻⁵ of that rms (largest 9·10⁻⁵) in a box of 87 Å, 1.5·10⁻⁶ (largest 10⁻⁵) in one of 16 Å; the energy is off by 10⁻⁶ eV per atom.</para>
 /// </remarks>
 public sealed unsafe partial class StillingerWeber : Interaction
 {
