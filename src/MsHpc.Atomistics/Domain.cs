@@ -39,9 +39,11 @@ public sealed unsafe partial class Domain
     /// <param name="lists">Lists to keep.</param>
     /// <param name="comm">Ranks that share the atoms; null: this one alone.</param>
     /// <param name="team">Threads; null: the caller's.</param>
-    public Domain(Atoms atoms, double reach, double skin, ListKind lists, Comm? comm = null, ThreadTeam? team = null)
+    /// <param name="pairSkin"><see cref="PairSkin"/>; null: a quarter of the skin.</param>
+    public Domain(Atoms atoms, double reach, double skin, ListKind lists, Comm? comm = null, ThreadTeam? team = null, double? pairSkin = null)
     {
         (Comm, Team, Reach, Skin, Lists) = (comm ?? Comm.Self, team ?? ThreadTeam.Single, reach, skin, lists);
+        PairSkin = pairSkin ?? 0.25 * skin;
         _types = atoms.Types;
         _charges = atoms.Charges;
         _masses = [.. atoms.Types.Select(t => atoms.Species[t].Mass)];
@@ -232,32 +234,6 @@ public sealed unsafe partial class Domain
         new Span<double>(X, 24 * OwnedClusters).CopyTo(_reference.Span(24 * OwnedClusters));
         Boxes();
         BuildLists();
-    }
-
-    /// <summary>Largest squared displacement of an owned atom since the last <see cref="Rebuild"/>, Å². Of this rank.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public double MaxDisplacementSquared()
-    {
-        var largest = Lanes.Zero;
-        double* x = X, r = _reference.Pointer;
-        for (int c = 0; c < OwnedClusters; c++, x += 24, r += 24)
-        {
-            var dx = Vector512.Load(x) - Vector512.Load(r);
-            var dy = Vector512.Load(x + 8) - Vector512.Load(r + 8);
-            var dz = Vector512.Load(x + 16) - Vector512.Load(r + 16);
-            // Max would lose a NaN on one side only; the sum of both orders keeps it.
-            largest = Vector512.Max(largest, Lane.Fma(dz, dz, Lane.Fma(dy, dy, dx * dx)));
-        }
-        double max = 0;
-        for (int l = 0; l < 8; l++) max = double.IsNaN(largest[l]) ? double.NaN : Math.Max(max, largest[l]);
-        return max;
-    }
-
-    /// <summary>Whether lists may miss a pair: an atom moved more than half the skin. Collective.</summary>
-    public bool NeedsRebuild()
-    {
-        double moved = Comm.AllReduceMax(MaxDisplacementSquared());
-        return !(4 * moved <= Skin * Skin);
     }
 
     private void Wrap()
