@@ -49,12 +49,14 @@ public sealed unsafe partial class Domain
     /// <param name="minimumHalo">How far from its owned atoms a rank must at least know all copies of atoms, Å. What the terms of the
     /// topology need is known without it.</param>
     /// <param name="grid">Ranks along a, b, c; null: the grid with the fewest ghosts.</param>
+    /// <param name="pairSkin"><see cref="PairSkin"/>; null: a quarter of the skin.</param>
     /// <exception cref="InputException">A grid that is not one of all ranks.</exception>
     /// <exception cref="NumericalException">A position that is not a number. On all ranks.</exception>
     public Domain(Atoms atoms, double reach, double skin, ListKind lists, Comm? comm = null, ThreadTeam? team = null,
-        double minimumHalo = 0, (int A, int B, int C)? grid = null)
+        double minimumHalo = 0, (int A, int B, int C)? grid = null, double? pairSkin = null)
     {
         (Comm, Team, Reach, Skin, Lists) = (comm ?? Comm.Self, team ?? ThreadTeam.Single, reach, skin, lists);
+        PairSkin = pairSkin ?? 0.25 * skin;
         _types = atoms.Types;
         _charges = atoms.Charges;
         _ids = atoms.Ids;
@@ -224,7 +226,7 @@ public sealed unsafe partial class Domain
         Comm.AllReduceSum(forces);
     }
 
-    /// <summary>Sets another cell, carrying the atoms along affinely when asked; ghosts follow. Lists stay as long as <see cref="NeedsRebuild"/> says so. Collective.</summary>
+    /// <summary>Sets another cell, carrying the atoms along affinely when asked; ghosts follow. Lists stay as long as <see cref="NeedsRebuild()"/> says so. Collective.</summary>
     public void SetCell(Cell cell, bool moveAtoms)
     {
         if (moveAtoms)
@@ -278,29 +280,6 @@ public sealed unsafe partial class Domain
         Boxes();
         BuildLists();
     }
-
-    /// <summary>Largest squared displacement of an owned atom since the last <see cref="Rebuild"/>, beyond the affine motion of the cell, Å². Of this rank.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public double MaxDisplacementSquared()
-    {
-        if (!ReferenceEquals(Cell, _referenceCell)) return MaxNonAffineSquared();
-        var largest = Lanes.Zero;
-        double* x = X, r = _reference.Pointer;
-        for (int c = 0; c < OwnedClusters; c++, x += 24, r += 24)
-        {
-            var dx = Vector512.Load(x) - Vector512.Load(r);
-            var dy = Vector512.Load(x + 8) - Vector512.Load(r + 8);
-            var dz = Vector512.Load(x + 16) - Vector512.Load(r + 16);
-            // Max would lose a NaN on one side only; the sum of both orders keeps it.
-            largest = Vector512.Max(largest, Lane.Fma(dz, dz, Lane.Fma(dy, dy, dx * dx)));
-        }
-        double max = 0;
-        for (int l = 0; l < 8; l++) max = double.IsNaN(largest[l]) ? double.NaN : Math.Max(max, largest[l]);
-        return max;
-    }
-
-    /// <summary>Whether lists may miss a pair: an atom moved more than half the skin. Collective.</summary>
-    public bool NeedsRebuild() => ListsMiss(Comm.AllReduceMax(MaxDisplacementSquared()));
 
     /// <summary>Where slot s begins in <see cref="X"/>: 24·(s/8) + s mod 8.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
