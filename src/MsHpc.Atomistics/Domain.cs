@@ -230,14 +230,16 @@ public sealed unsafe partial class Domain
         FillProperties();
         _reference.Require(24L * (OwnedClusters + 1));
         new Span<double>(X, 24 * OwnedClusters).CopyTo(_reference.Span(24 * OwnedClusters));
+        _referenceCell = Cell;
         Boxes();
         BuildLists();
     }
 
-    /// <summary>Largest squared displacement of an owned atom since the last <see cref="Rebuild"/>, Å². Of this rank.</summary>
+    /// <summary>Largest squared displacement of an owned atom since the last <see cref="Rebuild"/>, beyond the affine motion of the cell, Å². Of this rank.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public double MaxDisplacementSquared()
     {
+        if (!ReferenceEquals(Cell, _referenceCell)) return MaxNonAffineSquared();
         var largest = Lanes.Zero;
         double* x = X, r = _reference.Pointer;
         for (int c = 0; c < OwnedClusters; c++, x += 24, r += 24)
@@ -256,8 +258,7 @@ public sealed unsafe partial class Domain
     /// <summary>Whether lists may miss a pair: an atom moved more than half the skin. Collective.</summary>
     public bool NeedsRebuild()
     {
-        double moved = Comm.AllReduceMax(MaxDisplacementSquared());
-        return !(4 * moved <= Skin * Skin);
+        return ListsMiss(Comm.AllReduceMax(MaxDisplacementSquared()));
     }
 
     private void Wrap()

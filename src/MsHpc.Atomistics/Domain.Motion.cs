@@ -1,0 +1,106 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using MsHpc.Core;
+
+namespace MsHpc.Atomistics;
+
+// What dynamics needs of a domain beyond forces.
+public sealed unsafe partial class Domain
+{
+    private Cell? _referenceCell;
+    private double[] _stretch = [];
+
+    /// <summary>Cells crossed by each owned slot, 3 numbers: unwrapped position = X + n₀ a + n₁ b + n₂ c.</summary>
+    internal int* Image => _image.Pointer;
+
+    /// <summary>Writes positions (unwrapped), velocities and the cell of all ranks' atoms into <paramref name="atoms"/>. Collective.</summary>
+    public void Gather(Atoms atoms)
+    {
+        if (Comm.Size > 1)
+        {
+            // Each number comes from one rank; zeros of the others change no bit.
+            Array.Clear(atoms.Positions);
+            Array.Clear(atoms.Velocities);
+        }
+        Store(atoms);
+        if (Comm.Size == 1) return;
+        Comm.AllReduceSum(atoms.Positions);
+        Comm.AllReduceSum(atoms.Velocities);
+    }
+
+    /// <summary>Where atoms were at the last <see cref="Rebuild"/>, carried along by the cell since: origin + E (r − origin), E = h h_ref⁻¹ (h: edge vectors as columns).</summary>
+    private void Stretch()
+    {
+        if (_stretch.Length == 0) _stretch = new double[9];
+        ReadOnlySpan<double> h = Cell.Rows, g = _referenceCell!.Reciprocal;
+        for (int i = 0; i < 3; i++)
+            for (int j = 0; j < 3; j++)
+                _stretch[3 * i + j] = h[i] * g[j] + h[3 + i] * g[3 + j] + h[6 + i] * g[6 + j];
+    }
+
+    /// <summary>As <see cref="MaxDisplacementSquared"/>, beyond the affine motion of the cell.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private double MaxNonAffineSquared()
+    {
+        Stretch();
+        double[] e = _stretch;
+        double* x = X, r = _reference.Pointer;
+        var o = Cell.Origin;
+        Lanes ox = Lane.Of(o[0]), oy = Lane.Of(o[1]), oz = Lane.Of(o[2]), largest = Lanes.Zero;
+        for (int c = 0; c < OwnedClusters; c++, x += 24, r += 24)
+        {
+            Lanes rx = Vector512.Load(r) - ox, ry = Vector512.Load(r + 8) - oy, rz = Vector512.Load(r + 16) - oz;
+            var dx = Vector512.Load(x) - ox - Lane.Fma(Lane.Of(e[0]), rx, Lane.Fma(Lane.Of(e[1]), ry, Lane.Of(e[2]) * rz));
+            var dy = Vector512.Load(x + 8) - oy - Lane.Fma(Lane.Of(e[3]), rx, Lane.Fma(Lane.Of(e[4]), ry, Lane.Of(e[5]) * rz));
+            var dz = Vector512.Load(x + 16) - oz - Lane.Fma(Lane.Of(e[6]), rx, Lane.Fma(Lane.Of(e[7]), ry, Lane.Of(e[8]) * rz));
+            // Padding stays where it is.
+            largest = Vector512.Max(largest, Lane.Fma(dz, dz, Lane.Fma(dy, dy, dx * dx)) & Atoms(8 * c));
+        }
+        double max = 0;
+        for (int l = 0; l < 8; l++) max = double.IsNaN(largest[l]) ? double.NaN : Math.Max(max, largest[l]);
+        return max;
+    }
+
+    /// <summary>The lanes of a cluster that are atoms, not padding.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal Lanes Atoms(int slot)
+    {
+        var (low, high) = Vector256.Widen(Vector256.Load(Tag + slot));
+        return Vector512.GreaterThanOrEqual(Vector512.Create(low, high), Vector512<long>.Zero).AsDouble();
+    }
+
+    /// <summary>
+    /// Whether lists may miss a pair, given the largest squared displacement of all ranks. A pair at ρ &gt; reach + skin when the lists were made is at
+    /// least (1 − e) ρ − 2 d apart now, d the displacement beyond the affine one and e = ‖E − 1‖: none is missed while 2 d + e (reach + skin) ≤ skin.
+    /// </summary>
+    internal bool ListsMiss(double movedSquared)
+    {
+        if (ReferenceEquals(Cell, _referenceCell)) return !(4 * movedSquared <= Skin * Skin);
+        Stretch();
+        double e = 0;
+        for (int k = 0; k < 9; k++) e += Math.Pow(_stretch[k] - (k % 4 == 0 ? 1 : 0), 2);
+        return !(2 * Math.Sqrt(movedSquared) + Math.Sqrt(e) * (Reach + Skin) <= Skin);
+    }
+
+    /// <summary>
+    /// Takes positions and cell from <paramref name="atoms"/>, which moved a little since: keeps order and lists if they are still good. Velocities stay as
+    /// they are. Collective.
+    /// </summary>
+    public void Place(Atoms atoms)
+    {
+        if (!ReferenceEquals(Cell, atoms.Cell)) SetCell(atoms.Cell, moveAtoms: false);
+        for (int s = 0; s < OwnedSlots; s++)
+        {
+            int i = Tag[s];
+            if (i < 0) continue;
+            int at = s / 8 * 24 + s % 8;
+            int* n = _image.Pointer + 3 * s;
+            var (sx, sy, sz) = Cell.Shift(n[0], n[1], n[2]);
+            X[at] = atoms.Positions[3 * i] - sx;
+            X[at + 8] = atoms.Positions[3 * i + 1] - sy;
+            X[at + 16] = atoms.Positions[3 * i + 2] - sz;
+        }
+        if (NeedsRebuild()) Load(atoms);
+        else UpdateGhosts();
+    }
+}

@@ -1,0 +1,296 @@
+using System.Globalization;
+using System.Text;
+using MsHpc.Core;
+using MsHpc.Core.Parallel;
+
+namespace MsHpc.Atomistics.Dynamics;
+
+/// <summary>
+/// Molecular dynamics: atoms, forces, a rule of motion. Every method is collective over the ranks.
+/// <code>
+/// var md = new MolecularDynamics(atoms, forceField, new VelocityVerlet(), new MdOptions { TimeStep = 1 });
+/// md.Every(100, run => log(run.Measure()));
+/// md.Run(10_000);
+/// </code>
+/// </summary>
+/// <remarks>When a step fails (a NaN, an overlap, a lost atom, a temperature beyond bounds) the state before it is restored, <see cref="Atoms"/> shows it,
+/// and a <see cref="NumericalException"/> names the atoms. Saving the state sorts the atoms anew, so that a run restarted from it on the same number of
+/// ranks continues with the same bits as the run that saved it.</remarks>
+public sealed class MolecularDynamics
+{
+    private readonly Atoms _atoms;
+    private readonly Integrator _integrator;
+    private readonly MdOptions _options;
+    private readonly Motion _motion;
+    private readonly DriftMonitor _monitor = new();
+    private readonly List<(long Interval, Action<MolecularDynamics> Action)> _callbacks = [];
+    private bool _forces, _virial, _stale, _stop;
+    private double[] _oldState = [];
+    private double _oldWork;
+    private Cell _oldCell;
+
+    /// <param name="atoms">Atoms: positions, velocities and cell at the start; see <see cref="Atoms"/>.</param>
+    /// <param name="forceField">Forces.</param>
+    /// <param name="integrator">Rule of motion; not shared with another run.</param>
+    /// <param name="options">How.</param>
+    /// <param name="comm">Ranks that share the atoms (each gives all of them); null: this one alone.</param>
+    /// <param name="team">Threads; null: the caller's.</param>
+    /// <exception cref="InputException">Numbers that make no sense together.</exception>
+    public MolecularDynamics(Atoms atoms, ForceField forceField, Integrator integrator, MdOptions options, Comm? comm = null, ThreadTeam? team = null)
+    {
+        options.Check(atoms);
+        if (options.Deformation is not null && !integrator.AllowsDeformation)
+            throw new InputException(integrator.ChangesCell ? "a deformation and a barostat would both move the cell: leave one out"
+                : "a deformation with multiple time stepping is not supported: use velocity Verlet or a thermostat of one time step");
+        (_atoms, _integrator, _options, _oldCell) = (atoms, integrator, options, atoms.Cell);
+        foreach (var group in options.Driven)
+            foreach (int i in group.Atoms)
+                for (int k = 0; k < 3; k++) atoms.Velocities[3 * i + k] = group.Velocity(k) ?? atoms.Velocities[3 * i + k];
+        _motion = new Motion(forceField.MakeDomain(atoms, options.Skin, comm, team), forceField, options, atoms, integrator);
+    }
+
+    /// <summary>As above, with any calculator.</summary>
+    public MolecularDynamics(Atoms atoms, ICalculator calculator, Integrator integrator, MdOptions options, Comm? comm = null, ThreadTeam? team = null)
+        : this(atoms, calculator as ForceField ?? new ForceField(new CalculatorInteraction(calculator, atoms)), integrator, options, comm, team) { }
+
+    /// <summary>Steps done, over all restarts.</summary>
+    public long Step { get; private set; }
+
+    /// <summary>fs since step 0.</summary>
+    public double Time => Step * _options.TimeStep;
+
+    /// <summary>How the run is done.</summary>
+    public MdOptions Options => _options;
+
+    /// <summary>Rule of motion.</summary>
+    public Integrator Integrator => _integrator;
+
+    /// <summary>Forces.</summary>
+    public ForceField ForceField => _motion.ForceField;
+
+    internal Motion Motion => _motion;
+
+    /// <summary>The atoms as the engine holds them.</summary>
+    public Domain Domain => _motion.Domain;
+
+    /// <summary>N_f: 3 N less held directions, constraints and, where momentum is conserved, the centre of mass.</summary>
+    public double DegreesOfFreedom => _motion.DegreesOfFreedom;
+
+    /// <summary>Models and rule of motion with their sources.</summary>
+    public string Description => $"{ForceField.Description}; {_integrator.Description}";
+
+    /// <summary>The atoms the run was made with, brought up to date: unwrapped positions, velocities, cell. Collective.</summary>
+    public Atoms Atoms
+    {
+        get
+        {
+            if (_stale) Domain.Gather(_atoms);
+            _stale = false;
+            return _atoms;
+        }
+    }
+
+    /// <summary>Calls <paramref name="action"/> after each step whose number is a multiple of <paramref name="interval"/>, in the order of registration.</summary>
+    public void Every(long interval, Action<MolecularDynamics> action)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(interval, 1);
+        _callbacks.Add((interval, action));
+    }
+
+    /// <summary>Ends <see cref="Run"/> after the present step; for callbacks. All ranks must call it.</summary>
+    public void Stop() => _stop = true;
+
+    /// <summary>Takes positions, velocities and cell from <see cref="Atoms"/>, after they were changed from outside.</summary>
+    public void Load()
+    {
+        Domain.Load(_atoms);
+        _forces = _stale = false;
+    }
+
+    /// <summary>Makes steps.</summary>
+    /// <exception cref="NumericalException">A step failed; the state before it is restored.</exception>
+    public void Run(long steps)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(steps);
+        _stop = false;
+        Begin();
+        for (long last = Step + steps; Step < last && !_stop;)
+        {
+            OneStep();
+            for (int k = 0; k < _callbacks.Count; k++)
+                if (Step % _callbacks[k].Interval == 0)
+                {
+                    _callbacks[k].Action(this);
+                    Begin();
+                }
+        }
+    }
+
+    /// <summary>Forces at the present positions, if they are not there.</summary>
+    private void Begin(bool virial = false)
+    {
+        bool needed = virial || _integrator.NeedsVirial || _options.Deformation is not null;
+        if (_forces && (_virial || !needed)) return;
+        _motion.Want = needed ? Want.Virial : Want.Forces;
+        bool fresh = !_forces;
+        try { _motion.ComputeForces(); }
+        catch (StepFailure failure) { throw new NumericalException($"before step {Step + 1}: {failure.Message}; {Suspects()}"); }
+        _motion.MeasureKinetic();
+        (_forces, _virial) = (true, needed);
+        if (fresh) _integrator.Start(_motion);
+        if (_monitor.State[0] == 0) Watch();
+    }
+
+    private void OneStep()
+    {
+        bool measure = _integrator.NeedsVirial || _options.Deformation is not null;
+        for (int k = 0; k < _callbacks.Count; k++) measure |= (Step + 1) % _callbacks[k].Interval == 0;
+        _motion.Want = measure ? Want.Virial : Want.Forces;
+        _motion.Step = Step + 1;
+        Remember();
+        try
+        {
+            _integrator.Step(_motion);
+            if (_options.RemoveMomentumEvery > 0 && (Step + 1) % _options.RemoveMomentumEvery == 0) _motion.Work[0] -= _motion.RemoveMomentum();
+            double temperature = Temperature;
+            if (!(temperature <= _options.MaxTemperature))
+                throw new StepFailure(string.Create(CultureInfo.InvariantCulture, $"the temperature is {temperature:g4} K, above the bound of {_options.MaxTemperature:g4} K"));
+        }
+        catch (StepFailure failure)
+        {
+            string suspects = Suspects();
+            Recall();
+            throw new NumericalException($"step {Step + 1} failed: {failure.Message}; {suspects}. The state after step {Step} is kept. "
+                + "Try a smaller time step, a minimisation before the run, or look whether the atoms named overlap");
+        }
+        catch
+        {
+            Recall();
+            throw;
+        }
+        Step++;
+        (_virial, _stale) = (measure, true);
+        Watch();
+    }
+
+    private void Watch()
+    {
+        if (!double.IsNaN(_integrator.Reservoir)) _monitor.Add(Time, Conserved);
+    }
+
+    private double Temperature => 2 * _motion.KineticEnergy / (_motion.DegreesOfFreedom * Codata.BoltzmannInEv);
+
+    private double Conserved => _motion.Tally.Energy + _motion.KineticEnergy + _integrator.Reservoir - _motion.Work[0];
+
+    private void Remember()
+    {
+        _motion.Remember();
+        _oldWork = _motion.Work[0];
+        _oldCell = Domain.Cell;
+        var state = _integrator.State;
+        if (_oldState.Length != state.Length) _oldState = new double[state.Length];
+        state.CopyTo(_oldState);
+    }
+
+    private void Recall()
+    {
+        _motion.Recall(_atoms, _oldCell);
+        _oldState.CopyTo(_integrator.State);
+        _motion.Work[0] = _oldWork;
+        Load();
+    }
+
+    /// <summary>Where things went wrong: atoms that are not numbers, are fastest, and what they are close to.</summary>
+    private unsafe string Suspects()
+    {
+        var (worst, largest) = (-1, -1.0);
+        for (int s = 0; s < Domain.OwnedSlots; s++)
+        {
+            if (Domain.Tag[s] < 0) continue;
+            int at = s / 8 * 24 + s % 8;
+            double size = 0;
+            for (int k = 0; k < 3; k++)
+            {
+                double v = Domain.V[at + 8 * k], f = Domain.F[at + 8 * k];
+                size += v * v * (1 + _options.TimeStep) + Math.Abs(f) / Domain.Mass[s];
+            }
+            if (!double.IsFinite(size)) size = double.PositiveInfinity;
+            if (size > largest) (worst, largest) = (s, size);
+        }
+        double most = Domain.Comm.AllReduceMax(largest);
+        var text = new StringBuilder();
+        if (worst >= 0 && largest >= most)
+        {
+            int at = worst / 8 * 24 + worst % 8, near = -1;
+            double* x = Domain.X;
+            double least = double.PositiveInfinity;
+            for (int s = 0; s < Domain.Slots; s++)
+            {
+                if (s == worst || Domain.Tag[s] < 0) continue;
+                int b = s / 8 * 24 + s % 8;
+                double d = Math.Pow(x[b] - x[at], 2) + Math.Pow(x[b + 8] - x[at + 8], 2) + Math.Pow(x[b + 16] - x[at + 16], 2);
+                if (d < least) (near, least) = (s, d);
+            }
+            text.Append(CultureInfo.InvariantCulture, $"the atom with the largest force and speed is {_atoms.Ids[Domain.Tag[worst]]} at ({x[at]:g6}, {x[at + 8]:g6}, {x[at + 16]:g6}) Å");
+            if (near >= 0)
+            {
+                int b = near / 8 * 24 + near % 8;
+                text.Append(CultureInfo.InvariantCulture, $", its nearest neighbour {_atoms.Ids[Domain.Tag[near]]} at ({x[b]:g6}, {x[b + 8]:g6}, {x[b + 16]:g6}) Å, {Math.Sqrt(least):g4} Å away");
+            }
+        }
+        // The text of the first rank that has one.
+        var (data, _) = Domain.Comm.AllGather<char>(text.ToString());
+        return data.Length > 0 ? new string(data) : "no atom stands out";
+    }
+
+    /// <summary>Energies, temperature, pressure at the present step. Costs a force evaluation unless called from a callback of <see cref="Every"/>. Collective.</summary>
+    public Thermo Measure()
+    {
+        Begin(virial: true);
+        double volume = Domain.Cell.Volume;
+        var pressure = new double[6];
+        for (int k = 0; k < 6; k++) pressure[k] = (_motion.Kinetic[k] + _motion.Tally.Virial[k]) / volume;
+        return new Thermo(Step, Time, _motion.Tally.Energy, _motion.KineticEnergy, Conserved, Temperature, pressure, Domain.Cell, DriftPerPsAndAtom);
+    }
+
+    /// <summary>Slope of the conserved quantity over all steps since the start, eV per ps and atom; NaN before the third step.</summary>
+    public double DriftPerPsAndAtom => 1000 * _monitor.Slope / Domain.AtomCount;
+
+    /// <summary>Root mean square of the conserved quantity about its line, eV per atom.</summary>
+    public double ScatterPerAtom => _monitor.Scatter / Domain.AtomCount;
+
+    /// <summary>The full state. The run goes on from the saved numbers, sorted anew: so a restart has the same bits. Collective.</summary>
+    public StateFields Save()
+    {
+        Begin();
+        var atoms = Atoms;
+        var state = new StateFields();
+        state.Fields["step"] = [Step];
+        state.Fields["cell"] = [.. atoms.Cell.Rows];
+        state.Fields["start_cell"] = [.. _motion.StartCell.Rows];
+        state.Fields["positions"] = [.. atoms.Positions];
+        state.Fields["velocities"] = [.. atoms.Velocities];
+        state.Fields["integrator"] = [.. _integrator.State];
+        state.Fields["work"] = [.. _motion.Work];
+        state.Fields["monitor"] = [.. _monitor.State];
+        Load();
+        return state;
+    }
+
+    /// <summary>Continues from a saved state: same atoms, model, integrator. Collective.</summary>
+    /// <exception cref="InputException">A field is missing or does not fit.</exception>
+    public void Restore(StateFields state)
+    {
+        state.Get("positions", 3 * _atoms.Count).CopyTo(_atoms.Positions, 0);
+        state.Get("velocities", 3 * _atoms.Count).CopyTo(_atoms.Velocities, 0);
+        _atoms.Cell = _atoms.Cell.WithRows(state.Get("cell", 9));
+        _motion.StartCell = _atoms.Cell.WithRows(state.Get("start_cell", 9));
+        Load();
+        // The integrator makes its variables in Start.
+        Begin();
+        state.Get("integrator", _integrator.State.Length).CopyTo(_integrator.State);
+        state.Get("work", 1).CopyTo(_motion.Work, 0);
+        state.Get("monitor", _monitor.State.Length).CopyTo(_monitor.State, 0);
+        Step = (long)state.Get("step", 1)[0];
+    }
+}

@@ -1,0 +1,539 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using MsHpc.Core;
+using MsHpc.Core.Parallel;
+
+namespace MsHpc.Atomistics.Dynamics;
+
+/// <summary>What went wrong within a step; <see cref="MolecularDynamics"/> restores the state before it and reports.</summary>
+internal sealed class StepFailure(string reason) : Exception(reason);
+
+/// <summary>
+/// The moves that integrators are made of, on the arrays of a <see cref="Domain"/>: kick, drift, forces, kinetic energy, scaling. Wide, nothing is
+/// allocated after the first step.
+/// </summary>
+/// <remarks>Units: v in Å/fs, F in eV/Å, m in u, so that a = F/(m C) with C = 1 u Å²/fs² in eV = 103.6427. Padding has F = 0, v = 0 and stays.</remarks>
+public sealed unsafe class Motion
+{
+    private const double C = Codata.MassVelocitySquaredInEv;
+    private readonly AlignedArray<double> _inverseMass = new(), _before = new(), _oldX = new(), _oldV = new(), _bath = new();
+    private readonly AlignedArray<int> _oldTag = new(), _oldImage = new();
+    private readonly MdOptions _options;
+    private readonly byte[]? _held; // bit k: direction k of this atom does not follow the forces; by tag
+    private readonly bool[]? _inBath; // atoms a thermostat acts on, by tag; null: all
+    private int _generation = -1, _oldGeneration = -1, _oldOwned, _oldSlots;
+    private double _fastest;
+    private VirialSum _constraintVirial;
+    private int[] _heldSlots = [];
+    private int _heldCount;
+    private readonly int _heldDirections;
+    private long _lastWork;
+
+    internal Motion(Domain domain, ForceField forceField, MdOptions options, Atoms atoms, Integrator integrator)
+    {
+        int[]? bath = integrator.BathGroup;
+        (Domain, ForceField, _options, StartCell) = (domain, forceField, options, atoms.Cell);
+        if (options.Driven.Count > 0)
+        {
+            _held = new byte[atoms.Count];
+            foreach (var group in options.Driven)
+                foreach (int i in group.Atoms)
+                    for (int k = 0; k < 3; k++)
+                        if (group.Velocity(k) is not null) _held[i] |= (byte)(1 << k);
+        }
+        if (bath is not null || _held is not null)
+        {
+            _inBath = new bool[atoms.Count];
+            if (bath is null) Array.Fill(_inBath, true);
+            else foreach (int i in bath) _inBath[i] = (uint)i < (uint)atoms.Count ? true : throw new InputException($"the thermostat's group names atom index {i}; there are {atoms.Count} atoms");
+            for (int i = 0; i < atoms.Count; i++) if (_held is not null && _held[i] != 0) _inBath[i] = false;
+        }
+        long removed = options.Constraints.Sum(c => c.Removed);
+        Span<long> free = [atoms.Count, atoms.Count, atoms.Count];
+        for (int i = 0; _held is not null && i < atoms.Count; i++)
+            for (int k = 0; k < 3; k++) free[k] -= _held[i] >> k & 1;
+        for (int i = 0; _held is not null && i < atoms.Count; i++) _heldDirections |= _held[i];
+        long all = 0;
+        for (int k = 0; k < 3; k++)
+        {
+            bool conserved = integrator.ConservesMomentum && !options.ExternalForces && free[k] == atoms.Count && atoms.Count > 1;
+            all += free[k] - (conserved ? 1 : 0);
+        }
+        DegreesOfFreedom = Math.Max(1, all - removed);
+        long inBath = _inBath is null ? atoms.Count : _inBath.LongCount(b => b);
+        // Constraints and the centre of mass are shared out in proportion when the bath holds a part of the atoms.
+        BathDegreesOfFreedom = bath is null && _held is null ? DegreesOfFreedom : Math.Max(1, 3 * inBath - (double)removed * inBath / atoms.Count);
+    }
+
+    /// <summary>Atoms.</summary>
+    public Domain Domain { get; }
+
+    /// <summary>Forces.</summary>
+    public ForceField ForceField { get; }
+
+    /// <summary>Ranks.</summary>
+    public Comm Comm => Domain.Comm;
+
+    /// <summary>Δt, fs.</summary>
+    public double TimeStep => _options.TimeStep;
+
+    /// <summary>Seed of all random numbers.</summary>
+    public ulong Seed => _options.Seed;
+
+    /// <summary>Number of the step that is being made, from 1.</summary>
+    public long Step { get; internal set; }
+
+    /// <summary>What the forces of this step are asked for.</summary>
+    public Want Want { get; internal set; }
+
+    /// <summary>Energy and virial of all ranks at the last positions.</summary>
+    public Tally Tally { get; set; }
+
+    /// <summary>Σ m v ⊗ v, eV, all ranks, at the last <see cref="MeasureKinetic"/>; xx, yy, zz, yz, xz, xy.</summary>
+    public VirialSum Kinetic { get; private set; }
+
+    /// <summary>Kinetic energy, eV, at the last <see cref="MeasureKinetic"/>.</summary>
+    public double KineticEnergy => 0.5 * (Kinetic[0] + Kinetic[1] + Kinetic[2]);
+
+    /// <summary>N_f of the whole system.</summary>
+    public double DegreesOfFreedom { get; }
+
+    /// <summary>N_f of what the thermostat acts on.</summary>
+    public double BathDegreesOfFreedom { get; }
+
+    /// <summary>Whether constraints hold distances.</summary>
+    public bool Constrained => _options.Constraints.Count > 0;
+
+    /// <summary>Whether some atoms are held or driven.</summary>
+    public bool Holds => _held is not null;
+
+    /// <summary>Whether the thermostat leaves some atoms alone.</summary>
+    public bool PartBath => _inBath is not null;
+
+    /// <summary>1/(m C) of each owned slot, Å²/(eV fs²); padding 1/C.</summary>
+    public double* InverseMass => _inverseMass.Pointer;
+
+    /// <summary>1 where the thermostat acts, 0 elsewhere, per owned slot; only with <see cref="PartBath"/>.</summary>
+    public double* Bath => _bath.Pointer;
+
+    /// <summary>Brings per-slot arrays in line with the domain's order.</summary>
+    public void Refresh()
+    {
+        if (_generation == Domain.Generation) return;
+        _generation = Domain.Generation;
+        int slots = Domain.OwnedSlots;
+        double* w = _inverseMass.Require(slots + 8), mass = Domain.Mass;
+        for (int s = 0; s < slots; s++) w[s] = 1 / (mass[s] * C);
+        for (int k = 0; k < _options.Constraints.Count; k++) _options.Constraints[k].Prepare(Domain);
+        if (_inBath is not null)
+        {
+            double* bath = _bath.Require(slots + 8);
+            for (int s = 0; s < slots; s++) bath[s] = Domain.Tag[s] >= 0 && _inBath[Domain.Tag[s]] ? 1 : 0;
+        }
+        if (_held is null) return;
+        _heldCount = 0;
+        for (int s = 0; s < slots; s++)
+        {
+            int i = Domain.Tag[s];
+            if (i < 0 || _held[i] == 0) continue;
+            if (_heldCount == _heldSlots.Length) Array.Resize(ref _heldSlots, Math.Max(64, 2 * _heldCount));
+            _heldSlots[_heldCount++] = 8 * s + _held[i];
+        }
+    }
+
+    /// <summary>Forces, energy and virial of all terms at the present positions, ghosts included.</summary>
+    public void ComputeForces()
+    {
+        Tally = ForceField.Compute(Domain, Want);
+        AddConstraintVirial();
+        Refresh();
+        ReleaseHeld();
+        if (_options.Deformation is not null && Step > _lastWork)
+        {
+            // The second half of the step's work; not for evaluations between steps.
+            HalfWork();
+            _lastWork = Step;
+        }
+        if (!double.IsFinite(Tally.Energy)) throw new StepFailure("the potential energy is not a finite number");
+    }
+
+    /// <summary>Forces of some terms at the present positions in <see cref="Domain.F"/>; adds this rank's energy and virial to <paramref name="tally"/>.</summary>
+    internal void ComputeForces(IReadOnlyList<Interaction> terms, Want want, ref Tally tally)
+    {
+        ForceField.ComputeLocal(Domain, want, ref tally, terms);
+        Refresh();
+        ReleaseHeld();
+    }
+
+    /// <summary>Makes the sum over ranks of <paramref name="local"/> the <see cref="Tally"/>. Collective.</summary>
+    internal void Conclude(in Tally local)
+    {
+        Span<double> sums = stackalloc double[7];
+        sums[0] = local.Energy;
+        for (int k = 0; k < 6; k++) sums[1 + k] = local.Virial[k];
+        Comm.AllReduceSum(sums);
+        var tally = new Tally { Energy = sums[0] };
+        for (int k = 0; k < 6; k++) tally.Virial[k] = sums[1 + k];
+        Tally = tally;
+        AddConstraintVirial();
+        if (!double.IsFinite(Tally.Energy)) throw new StepFailure("the potential energy is not a finite number");
+    }
+
+    /// <summary>Held directions feel no force.</summary>
+    internal void ReleaseHeld()
+    {
+        for (int n = 0; n < _heldCount; n++)
+        {
+            int s = _heldSlots[n] >> 3;
+            double* f = Domain.F + (s / 8 * 24 + s % 8);
+            for (int k = 0; k < 3; k++) if ((_heldSlots[n] >> k & 1) != 0) f[8 * k] = 0;
+        }
+    }
+
+    /// <summary>v += dt F/m.</summary>
+    public void Kick(double dt) => Kick(dt, Domain.F);
+
+    /// <summary>As above with other forces, laid out as <see cref="Domain.F"/>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public void Kick(double dt, double* forces)
+    {
+        double* v = Domain.V, f = forces, w = InverseMass;
+        var h = Lane.Of(dt);
+        for (int c = 0; c < Domain.OwnedClusters; c++, v += 24, f += 24, w += 8)
+        {
+            var a = h * Vector512.Load(w);
+            Lane.Fma(a, Vector512.Load(f), Vector512.Load(v)).Store(v);
+            Lane.Fma(a, Vector512.Load(f + 8), Vector512.Load(v + 8)).Store(v + 8);
+            Lane.Fma(a, Vector512.Load(f + 16), Vector512.Load(v + 16)).Store(v + 16);
+        }
+        Constrain();
+    }
+
+    /// <summary>r += dt v.</summary>
+    public void Drift(double dt) => KickDrift(0, dt);
+
+    /// <summary>v += kick F/m, then r += drift v; one pass.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public void KickDrift(double kick, double drift)
+    {
+        if (Constrained) CopyBefore();
+        double* x = Domain.X, v = Domain.V, f = Domain.F, w = InverseMass;
+        Lanes h = Lane.Of(kick), t = Lane.Of(drift), fastest = Lanes.Zero;
+        for (int c = 0; c < Domain.OwnedClusters; c++, x += 24, v += 24, f += 24, w += 8)
+        {
+            Lanes vx = Vector512.Load(v), vy = Vector512.Load(v + 8), vz = Vector512.Load(v + 16);
+            if (kick != 0)
+            {
+                var a = h * Vector512.Load(w);
+                vx = Lane.Fma(a, Vector512.Load(f), vx);
+                vy = Lane.Fma(a, Vector512.Load(f + 8), vy);
+                vz = Lane.Fma(a, Vector512.Load(f + 16), vz);
+                vx.Store(v);
+                vy.Store(v + 8);
+                vz.Store(v + 16);
+            }
+            Lane.Fma(t, vx, Vector512.Load(x)).Store(x);
+            Lane.Fma(t, vy, Vector512.Load(x + 8)).Store(x + 8);
+            Lane.Fma(t, vz, Vector512.Load(x + 16)).Store(x + 16);
+            fastest = Vector512.Max(fastest, Lane.Fma(vz, vz, Lane.Fma(vy, vy, vx * vx)));
+        }
+        Drifted(fastest, drift);
+    }
+
+    private void Drifted(Lanes fastest, double drift)
+    {
+        double most = 0;
+        for (int l = 0; l < 8; l++) most = double.IsNaN(fastest[l]) ? double.NaN : Math.Max(most, fastest[l]);
+        _fastest = most * drift * drift;
+        if (!Constrained) return;
+        // A step may drift in parts: their mean counts.
+        var virial = new VirialSum();
+        for (int k = 0; k < _options.Constraints.Count; k++) _options.Constraints[k].Positions(Domain, _before.Pointer, drift, ref virial);
+        for (int k = 0; k < 6; k++) _constraintVirial[k] += drift / TimeStep * virial[k];
+    }
+
+    /// <summary>Adds the virial of the last step's constraint forces to the tally. Collective.</summary>
+    private void AddConstraintVirial()
+    {
+        if (!Constrained || (Want & Want.Virial) == 0) return;
+        Span<double> sums = stackalloc double[6];
+        for (int k = 0; k < 6; k++) sums[k] = _constraintVirial[k];
+        Comm.AllReduceSum(sums);
+        var tally = Tally;
+        for (int k = 0; k < 6; k++) tally.Virial[k] += sums[k];
+        Tally = tally;
+    }
+
+    private void CopyBefore()
+    {
+        int n = 24 * Domain.OwnedClusters;
+        _before.Require(n);
+        new Span<double>(Domain.X, n).CopyTo(_before.Span(n));
+    }
+
+    /// <summary>After a drift: stops an atom that went too far, moves ghosts or rebuilds. Collective.</summary>
+    public void Moved()
+    {
+        if (_options.Deformation is { } deformation) Deform(deformation.Rate);
+        Span<double> most = [Domain.MaxDisplacementSquared(), _fastest];
+        Comm.AllReduceMax(most);
+        if (!(most[1] <= _options.MaxMove * _options.MaxMove)) throw new StepFailure($"an atom would move more than {_options.MaxMove} Å in one step");
+        if (!double.IsFinite(most[0])) throw new StepFailure("a position is not a finite number");
+        if (Domain.ListsMiss(most[0]))
+        {
+            Domain.Rebuild();
+            Refresh();
+            long owned = Comm.AllReduceSum((long)Domain.Owned);
+            if (owned != Domain.AtomCount) throw new StepFailure($"{Domain.AtomCount - owned} atoms were lost");
+        }
+        else Domain.UpdateGhosts();
+    }
+
+    /// <summary>The cell from which a deformation counts.</summary>
+    internal Cell StartCell { get; set; }
+
+    /// <summary>Work done on the atoms by the deformation (and taken out with the motion of the centre of mass), eV, 1 number: dU = −W : (E − 1), E the stretch of one step, W at its beginning and end averaged.</summary>
+    internal double[] Work { get; } = new double[1];
+
+    private void Deform(double[] rate)
+    {
+        Span<double> e = [1, 0, 0, 0, 1, 0, 0, 0, 1], rows = stackalloc double[9];
+        for (int k = 0; k < 9; k++) e[k] += rate[k] * Step * TimeStep;
+        var before = Domain.Cell;
+        Domain.SetCell(StartCell.WithRows(Stretched(StartCell, e, rows)), moveAtoms: true);
+        ReadOnlySpan<double> h = Domain.Cell.Rows, g = before.Reciprocal;
+        for (int i = 0; i < 3; i++)
+            for (int j = 0; j < 3; j++)
+                _strain[3 * i + j] = h[i] * g[j] + h[3 + i] * g[3 + j] + h[6 + i] * g[6 + j] - (i == j ? 1 : 0);
+        HalfWork();
+    }
+
+    private readonly double[] _strain = new double[9];
+
+    private void HalfWork()
+    {
+        var w = Tally.Virial;
+        double[] e = _strain;
+        Work[0] -= 0.5 * (w[0] * e[0] + w[1] * e[4] + w[2] * e[8] + w[3] * (e[5] + e[7]) + w[4] * (e[2] + e[6]) + w[5] * (e[1] + e[3]));
+    }
+
+    /// <summary>Sums <see cref="Kinetic"/>. Collective.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public void MeasureKinetic()
+    {
+        Span<double> sum = stackalloc double[6];
+        double* v = Domain.V, m = Domain.Mass;
+        Lanes xx = Lanes.Zero, yy = Lanes.Zero, zz = Lanes.Zero, yz = Lanes.Zero, xz = Lanes.Zero, xy = Lanes.Zero;
+        for (int c = 0; c < Domain.OwnedClusters; c++, v += 24, m += 8)
+        {
+            Lanes vx = Vector512.Load(v), vy = Vector512.Load(v + 8), vz = Vector512.Load(v + 16), mass = Vector512.Load(m), px = mass * vx, py = mass * vy;
+            xx = Lane.Fma(px, vx, xx);
+            yy = Lane.Fma(py, vy, yy);
+            zz = Lane.Fma(mass * vz, vz, zz);
+            yz = Lane.Fma(py, vz, yz);
+            xz = Lane.Fma(px, vz, xz);
+            xy = Lane.Fma(px, vy, xy);
+        }
+        (sum[0], sum[1], sum[2]) = (Vector512.Sum(xx), Vector512.Sum(yy), Vector512.Sum(zz));
+        (sum[3], sum[4], sum[5]) = (Vector512.Sum(yz), Vector512.Sum(xz), Vector512.Sum(xy));
+        // Held directions do not count.
+        for (int n = 0; n < _heldCount; n++)
+        {
+            int s = _heldSlots[n] >> 3, at = s / 8 * 24 + s % 8, held = _heldSlots[n] & 7;
+            double* u = Domain.V + at;
+            for (int k = 0; k < 6; k++)
+            {
+                var (a, b) = k switch { 0 => (0, 0), 1 => (1, 1), 2 => (2, 2), 3 => (1, 2), 4 => (0, 2), _ => (0, 1) };
+                if ((held >> a & 1) != 0 || (held >> b & 1) != 0) sum[k] -= Domain.Mass[s] * u[8 * a] * u[8 * b];
+            }
+        }
+        Comm.AllReduceSum(sum);
+        var kinetic = new VirialSum();
+        for (int k = 0; k < 6; k++) kinetic[k] = C * sum[k];
+        Kinetic = kinetic;
+    }
+
+    /// <summary>Kinetic energy of what the thermostat acts on, eV. Collective.</summary>
+    public double BathKineticEnergy()
+    {
+        if (!PartBath) return KineticEnergy;
+        double* v = Domain.V, m = Domain.Mass, bath = Bath;
+        var sum = Lanes.Zero;
+        for (int c = 0; c < Domain.OwnedClusters; c++, v += 24, m += 8, bath += 8)
+        {
+            Lanes vx = Vector512.Load(v), vy = Vector512.Load(v + 8), vz = Vector512.Load(v + 16);
+            sum = Lane.Fma(Vector512.Load(m) * Vector512.Load(bath), Lane.Fma(vz, vz, Lane.Fma(vy, vy, vx * vx)), sum);
+        }
+        return 0.5 * C * Comm.AllReduceSum(Vector512.Sum(sum));
+    }
+
+    /// <summary>Velocities of what the thermostat acts on times a factor; <see cref="Kinetic"/> follows. Collective.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public void Scale(double factor)
+    {
+        double* v = Domain.V, bath = PartBath ? Bath : null;
+        for (int c = 0; c < Domain.OwnedClusters; c++, v += 24)
+        {
+            var s = bath == null ? Lane.Of(factor) : Lane.Select(Vector512.Equals(Vector512.Load(bath + 8 * c), Lanes.Zero), Lanes.One, Lane.Of(factor));
+            (s * Vector512.Load(v)).Store(v);
+            (s * Vector512.Load(v + 8)).Store(v + 8);
+            (s * Vector512.Load(v + 16)).Store(v + 16);
+        }
+        if (PartBath)
+        {
+            MeasureKinetic();
+            return;
+        }
+        var kinetic = Kinetic;
+        for (int k = 0; k < 6; k++) kinetic[k] *= factor * factor;
+        Kinetic = kinetic;
+    }
+
+    /// <summary>Removes velocity components along constraints.</summary>
+    public void Constrain()
+    {
+        for (int k = 0; k < _options.Constraints.Count; k++) _options.Constraints[k].Velocities(Domain);
+    }
+
+    /// <summary>v ← A v + B F/m (3 × 3, rows), held directions excepted.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal void KickFlow(double[] a, double[] b)
+    {
+        KeepHeld();
+        double* v = Domain.V, f = Domain.F, w = InverseMass;
+        for (int c = 0; c < Domain.OwnedClusters; c++, v += 24, f += 24, w += 8)
+        {
+            var m = Vector512.Load(w);
+            Lanes vx = Vector512.Load(v), vy = Vector512.Load(v + 8), vz = Vector512.Load(v + 16);
+            Lanes fx = m * Vector512.Load(f), fy = m * Vector512.Load(f + 8), fz = m * Vector512.Load(f + 16);
+            for (int k = 0; k < 3; k++)
+            {
+                var u = Lane.Fma(Lane.Of(b[3 * k]), fx, Lane.Fma(Lane.Of(b[3 * k + 1]), fy, Lane.Of(b[3 * k + 2]) * fz));
+                Lane.Fma(Lane.Of(a[3 * k]), vx, Lane.Fma(Lane.Of(a[3 * k + 1]), vy, Lane.Fma(Lane.Of(a[3 * k + 2]), vz, u))).Store(v + 8 * k);
+            }
+        }
+        RestoreHeld();
+    }
+
+    /// <summary>r ← o + E (r − o) + D v, cell ← E cell, o its origin.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal void DriftFlow(double[] e, double[] d, double dt)
+    {
+        double* x = Domain.X, v = Domain.V;
+        var o = Domain.Cell.Origin;
+        Lanes fastest = Lanes.Zero, ox = Lane.Of(o[0]), oy = Lane.Of(o[1]), oz = Lane.Of(o[2]);
+        for (int c = 0; c < Domain.OwnedClusters; c++, x += 24, v += 24)
+        {
+            Lanes vx = Vector512.Load(v), vy = Vector512.Load(v + 8), vz = Vector512.Load(v + 16), atoms = Domain.Atoms(8 * c);
+            Lanes rx = Vector512.Load(x) - ox, ry = Vector512.Load(x + 8) - oy, rz = Vector512.Load(x + 16) - oz;
+            for (int k = 0; k < 3; k++)
+            {
+                var u = Lane.Fma(Lane.Of(d[3 * k]), vx, Lane.Fma(Lane.Of(d[3 * k + 1]), vy, Lane.Fma(Lane.Of(d[3 * k + 2]), vz, Lane.Of(o[k]))));
+                var r = Lane.Fma(Lane.Of(e[3 * k]), rx, Lane.Fma(Lane.Of(e[3 * k + 1]), ry, Lane.Fma(Lane.Of(e[3 * k + 2]), rz, u)));
+                Lane.Select(atoms, r, Vector512.Load(x + 8 * k)).Store(x + 8 * k);
+            }
+            fastest = Vector512.Max(fastest, Lane.Fma(vz, vz, Lane.Fma(vy, vy, vx * vx)));
+        }
+        Drifted(fastest, dt);
+        Domain.SetCell(Domain.Cell.WithRows(Stretched(Domain.Cell, e, stackalloc double[9])), moveAtoms: false);
+    }
+
+    private static ReadOnlySpan<double> Stretched(Cell cell, ReadOnlySpan<double> e, Span<double> rows)
+    {
+        var h = cell.Rows;
+        for (int i = 0; i < 3; i++)
+            for (int k = 0; k < 3; k++) rows[3 * i + k] = e[3 * k] * h[3 * i] + e[3 * k + 1] * h[3 * i + 1] + e[3 * k + 2] * h[3 * i + 2];
+        return rows;
+    }
+
+    /// <summary>Stretches cell and positions by a matrix (rows); velocities stay.</summary>
+    internal void StretchCell(ReadOnlySpan<double> e) =>
+        Domain.SetCell(Domain.Cell.WithRows(Stretched(Domain.Cell, e, stackalloc double[9])), moveAtoms: true);
+
+    private double[] _heldVelocities = [];
+
+    private void KeepHeld()
+    {
+        if (_heldVelocities.Length < 3 * _heldCount) _heldVelocities = new double[3 * _heldCount];
+        for (int n = 0; n < 3 * _heldCount; n++)
+        {
+            int s = _heldSlots[n / 3] >> 3;
+            _heldVelocities[n] = Domain.V[s / 8 * 24 + s % 8 + n % 3 * 8];
+        }
+    }
+
+    private void RestoreHeld()
+    {
+        for (int n = 0; n < 3 * _heldCount; n++)
+        {
+            int s = _heldSlots[n / 3] >> 3;
+            if ((_heldSlots[n / 3] >> n % 3 & 1) != 0) Domain.V[s / 8 * 24 + s % 8 + n % 3 * 8] = _heldVelocities[n];
+        }
+    }
+
+    /// <summary>Brings the centre of mass to rest in the directions in which no atom is held. Collective.</summary>
+    /// <returns>Kinetic energy taken out, eV.</returns>
+    internal double RemoveMomentum()
+    {
+        Span<double> sum = [0, 0, 0, 0];
+        for (int s = 0; s < Domain.OwnedSlots; s++)
+        {
+            if (Domain.Tag[s] < 0) continue;
+            double m = Domain.Mass[s];
+            for (int k = 0; k < 3; k++) sum[k] += m * Domain.V[s / 8 * 24 + s % 8 + 8 * k];
+            sum[3] += m;
+        }
+        Comm.AllReduceSum(sum);
+        double taken = 0;
+        for (int k = 0; k < 3; k++)
+        {
+            if (_held is not null && (_heldDirections >> k & 1) != 0) continue;
+            double u = sum[k] / sum[3];
+            taken += 0.5 * C * sum[3] * u * u;
+            for (int s = 0; s < Domain.OwnedSlots; s++) if (Domain.Tag[s] >= 0) Domain.V[s / 8 * 24 + s % 8 + 8 * k] -= u;
+        }
+        MeasureKinetic();
+        return taken;
+    }
+
+    /// <summary>Keeps positions and velocities as they are before a step.</summary>
+    internal void Remember()
+    {
+        int n = 24 * Domain.OwnedClusters;
+        _lastWork = Step - 1;
+        _constraintVirial = default;
+        new Span<double>(Domain.X, n).CopyTo(new Span<double>(_oldX.Require(n), n));
+        new Span<double>(Domain.V, n).CopyTo(new Span<double>(_oldV.Require(n), n));
+        if (_oldGeneration == Domain.Generation) return;
+        (_oldGeneration, _oldSlots, _oldOwned) = (Domain.Generation, Domain.OwnedSlots, Domain.Owned);
+        new Span<int>(Domain.Tag, _oldSlots).CopyTo(new Span<int>(_oldTag.Require(_oldSlots), _oldSlots));
+        new Span<int>(Domain.Image, 3 * _oldSlots).CopyTo(new Span<int>(_oldImage.Require(3 * _oldSlots), 3 * _oldSlots));
+    }
+
+    /// <summary>Writes what <see cref="Remember"/> kept. Collective.</summary>
+    internal void Recall(Atoms atoms, Cell cell)
+    {
+        if (Comm.Size > 1)
+        {
+            Array.Clear(atoms.Positions);
+            Array.Clear(atoms.Velocities);
+        }
+        for (int s = 0; s < _oldSlots; s++)
+        {
+            int i = _oldTag.Pointer[s], at = s / 8 * 24 + s % 8;
+            if (i < 0) continue;
+            int* n = _oldImage.Pointer + 3 * s;
+            var (sx, sy, sz) = cell.Shift(n[0], n[1], n[2]);
+            Span<double> shift = [sx, sy, sz];
+            for (int k = 0; k < 3; k++)
+            {
+                atoms.Positions[3 * i + k] = _oldX.Pointer[at + 8 * k] + shift[k];
+                atoms.Velocities[3 * i + k] = _oldV.Pointer[at + 8 * k];
+            }
+        }
+        atoms.Cell = cell;
+        if (Comm.Size == 1) return;
+        Comm.AllReduceSum(atoms.Positions);
+        Comm.AllReduceSum(atoms.Velocities);
+    }
+}

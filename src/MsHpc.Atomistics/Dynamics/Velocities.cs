@@ -1,0 +1,51 @@
+using MsHpc.Core;
+
+namespace MsHpc.Atomistics.Dynamics;
+
+/// <summary>Velocities to start with.</summary>
+public static class Velocities
+{
+    // Streams of random numbers: 0 … N − 1 for the kicks of atoms, others for other purposes.
+    internal const long GlobalStream = 1L << 40;
+    private const long StartStream = 2L << 40;
+
+    /// <summary>
+    /// Maxwell distribution: each component normal with variance kT/m, a function of (seed, atom); then, where asked, the centre of mass at rest, and
+    /// all velocities scaled to exactly the temperature 2 E_kin/(N_f k_B).
+    /// </summary>
+    /// <param name="atoms">Atoms; velocities are set.</param>
+    /// <param name="temperature">K.</param>
+    /// <param name="seed">Seed.</param>
+    /// <param name="group">Atoms to set, as indices; null: all.</param>
+    /// <param name="rest">Whether the group's centre of mass is to be at rest.</param>
+    /// <param name="exact">Whether to scale to the exact temperature.</param>
+    /// <param name="removed">Further degrees of freedom that constraints take away.</param>
+    public static void Maxwell(Atoms atoms, double temperature, ulong seed, int[]? group = null, bool rest = true, bool exact = true, long removed = 0)
+    {
+        if (!(temperature >= 0) || !double.IsFinite(temperature)) throw new InputException($"the temperature is {temperature} K; it must not be negative");
+        group ??= [.. Enumerable.Range(0, atoms.Count)];
+        if (group.Length == 0) return;
+        double[] v = atoms.Velocities;
+        double kT = Codata.BoltzmannInEv * temperature, total = 0;
+        Span<double> momentum = [0, 0, 0];
+        foreach (int i in group)
+        {
+            double m = atoms.Mass(i), sigma = Math.Sqrt(kT / (m * Codata.MassVelocitySquaredInEv));
+            var random = new Philox(seed, StartStream + i, 0);
+            total += m;
+            for (int k = 0; k < 3; k++) momentum[k] += m * (v[3 * i + k] = sigma * random.NextNormal());
+        }
+        rest &= group.Length > 1;
+        double twice = 0;
+        foreach (int i in group)
+            for (int k = 0; k < 3; k++)
+            {
+                if (rest) v[3 * i + k] -= momentum[k] / total;
+                twice += atoms.Mass(i) * v[3 * i + k] * v[3 * i + k];
+            }
+        twice *= Codata.MassVelocitySquaredInEv;
+        if (!exact || twice == 0) return;
+        double scale = Math.Sqrt(Math.Max(1, 3L * group.Length - (rest ? 3 : 0) - removed) * kT / twice);
+        foreach (int i in group) for (int k = 0; k < 3; k++) v[3 * i + k] *= scale;
+    }
+}

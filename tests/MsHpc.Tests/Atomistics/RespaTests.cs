@@ -1,0 +1,223 @@
+using MsHpc.Atomistics;
+using MsHpc.Atomistics.Dynamics;
+using MsHpc.Atomistics.Potentials;
+using MsHpc.Core;
+using NUnit.Framework;
+
+namespace MsHpc.Tests.Atomistics;
+
+/// <summary>Multiple time stepping: identity with velocity Verlet, assignment of forces, resonances.</summary>
+public sealed class RespaTests
+{
+    /// <summary>E = ½ k Σ r², a spring to the origin.</summary>
+    internal sealed unsafe class Spring(double k) : Interaction
+    {
+        public override string Description => $"spring {k} eV/Å²";
+        public override double Cutoff => 0;
+        public override bool IsLocal => false;
+
+        public override void Compute(Domain domain, Want want, ref Tally tally)
+        {
+            for (int s = 0; s < domain.OwnedSlots; s++)
+            {
+                if (domain.Tag[s] < 0) continue;
+                int at = s / 8 * 24 + s % 8;
+                for (int a = 0; a < 24; a += 8)
+                {
+                    tally.Energy += 0.5 * k * domain.X[at + a] * domain.X[at + a];
+                    domain.F[at + a] -= k * domain.X[at + a];
+                }
+            }
+        }
+    }
+
+    // Mass 1/C: frequencies are √k in rad/fs.
+    private const double Mass = 1 / Codata.MassVelocitySquaredInEv, Omega = 1, Lambda = 0.3;
+
+    private static Atoms Oscillator(double x)
+    {
+        var atoms = new Atoms([new Species("A", Mass)], [0], [x, 0, 0], Cell.Box(10, 10, 10, [false, false, false]));
+        return atoms;
+    }
+
+    private static (MolecularDynamics Md, Respa Rule) TwoFrequencies(double dt, int substeps, bool allow = false)
+    {
+        Interaction fast = new Spring(Omega * Omega), slow = new Spring(Lambda * Lambda);
+        var field = new ForceField(fast, slow);
+        var rule = new Respa(field, [new ForceGroup("slow", 1, slow), new ForceGroup("fast", substeps, fast)], allowResonance: allow);
+        return (new MolecularDynamics(Oscillator(1e-6), field, rule, new MdOptions { TimeStep = dt, ExternalForces = true }), rule);
+    }
+
+    [Test]
+    public void BandOfTheFormula()
+    {
+        var band = new ResonanceBand(Omega, Lambda * Lambda);
+        var (low, high) = band.Edges(1);
+        double growth = Enumerable.Range(0, 100001).Max(i => band.Growth(low + (high - low) * i / 100000));
+        Assert.Multiple(() =>
+        {
+            Assert.That(low, Is.EqualTo(0.9178523 * Math.PI).Within(1e-7 * Math.PI));
+            Assert.That(high, Is.EqualTo(Math.PI).Within(1e-14));
+            Assert.That(growth, Is.EqualTo(1.1447).Within(5e-5));
+            Assert.That(band.Forbids(low * 1.0001) && band.Forbids(high * 0.9999) && !band.Forbids(low * 0.9999) && !band.Forbids(high * 1.0001));
+            Assert.That(band.Edges(2).Low, Is.LessThan(2 * Math.PI).And.GreaterThan(high));
+        });
+    }
+
+    // The fast part is done by velocity Verlet in n substeps of δ: an exact rotation by n θ, cos θ = 1 − (Ωδ)²/2, with Ω′ = Ω √(1 − (Ωδ/2)²) in place of Ω
+    // between x and v. With these the formula is exact; with Ω itself it is right to O(δ²).
+    [TestCase(0.90)]
+    [TestCase(0.93)]
+    [TestCase(0.957)]
+    [TestCase(0.99)]
+    [TestCase(1.05)]
+    [TestCase(1.95)]
+    public void GrowthAsPredicted(double phaseOverPi)
+    {
+        double dt = phaseOverPi * Math.PI / Omega;
+        const int n = 64;
+        double step = dt / n, phi = n * Math.Acos(1 - 0.5 * Math.Pow(Omega * step, 2)), omega = Omega * Math.Sqrt(1 - Math.Pow(0.5 * Omega * step, 2));
+        double half = Math.Cos(phi) - Lambda * Lambda * dt / (2 * omega) * Math.Sin(phi);
+        double expected = Math.Abs(half) > 1 ? Math.Abs(half) + Math.Sqrt(half * half - 1) : 1;
+        var (md, _) = TwoFrequencies(dt, n, allow: true);
+        // xₙ₊₁ + xₙ₋₁ = tr M · xₙ for any linear map of determinant 1: the trace from three points, the growth from the trace.
+        var x = new List<double>();
+        for (int k = 0; k < 60; k++)
+        {
+            md.Run(1);
+            x.Add(md.Atoms.Positions[0]);
+        }
+        for (int k = 10; k < 59; k += 7)
+        {
+            if (Math.Abs(x[k]) < 0.1 * x.Skip(k - 2).Take(5).Max(Math.Abs)) continue;
+            Assert.That(0.5 * (x[k + 1] + x[k - 1]) / x[k], Is.EqualTo(half).Within(1e-9), $"half trace at step {k}");
+        }
+        if (expected > 1)
+            Assert.That(Math.Abs(x[59] / x[58]), Is.EqualTo(expected).Within(expected > 1.05 ? 1e-4 : 0.05), "growth per step");
+        Assert.That(new ResonanceBand(Omega, Lambda * Lambda).Growth(dt), Is.EqualTo(expected).Within(2e-3), "the formula with Ω itself");
+    }
+
+    [Test]
+    public void RefusesAStepInsideABand()
+    {
+        var (md, _) = TwoFrequencies(0.96 * Math.PI, 16);
+        string message = Assert.Throws<InputException>(() => md.Run(1))!.Message;
+        Assert.That(message, Does.Contain("forbidden band").And.Contain("Nearest safe time steps"));
+        TestContext.Out.WriteLine(message);
+        var (safe, rule) = TwoFrequencies(0.9 * Math.PI, 16);
+        safe.Run(1);
+        TestContext.Out.WriteLine(rule.Hierarchy);
+        Assert.That(rule.Hierarchy, Does.Contain("level 1: slow").And.Contain("level 2: fast"));
+    }
+
+    [Test]
+    public void RefusesAnUnstableInnermostStep()
+    {
+        var (md, _) = TwoFrequencies(2.5, 1);
+        // One level: everything together, Ω² = 1.09.
+        Assert.That(Assert.Throws<InputException>(() => md.Run(1))!.Message, Does.Contain("stability bound"));
+    }
+
+    [Test]
+    public void StaysBoundedOutsideTheBands()
+    {
+        var (md, _) = TwoFrequencies(0.9 * Math.PI, 8);
+        md.Run(20000);
+        var (x, v) = (md.Atoms.Positions[0], md.Atoms.Velocities[0]);
+        // Bounded: a quadratic form of (x, v) is conserved; its axes differ by less than a factor of 10 this far from the band.
+        Assert.That(Math.Sqrt(x * x + v * v), Is.LessThan(1e-5).And.GreaterThan(1e-7));
+        Assert.That(Math.Abs(md.DriftPerPsAndAtom), Is.LessThan(1e-16));
+    }
+
+    [Test]
+    public void OneGroupIsVelocityVerlet()
+    {
+        var field = DynamicsTests.Lj(Truncation.ForceShifted);
+        var (a, b) = (DynamicsTests.Crystal(4, 0.8), DynamicsTests.Crystal(4, 0.8));
+        var options = new MdOptions { TimeStep = 0.004, Skin = 0.2 };
+        var verlet = new MolecularDynamics(a, field, new VelocityVerlet(), options);
+        verlet.Run(300);
+        var field2 = DynamicsTests.Lj(Truncation.ForceShifted);
+        var respa = new MolecularDynamics(b, field2, new Respa(field2, [new ForceGroup("all", 1, [.. field2.Interactions])]), options);
+        respa.Run(300);
+        Assert.That(respa.Domain.Generation, Is.GreaterThan(2));
+        Assert.That(respa.Atoms.Positions, Is.EqualTo(verlet.Atoms.Positions));
+        Assert.That(respa.Atoms.Velocities, Is.EqualTo(verlet.Atoms.Velocities));
+    }
+
+    // Three levels of one potential, cut into shells, against all of it in small steps: the same trajectory to O(Δt²).
+    [Test]
+    public void ThreeLevels()
+    {
+        double Error(double dt)
+        {
+            Interaction Part(double epsilon) => LennardJones.Create(1, (_, _) => new LennardJonesPair(epsilon, 1, 2.5), Truncation.ForceShifted);
+            Interaction a = Part(0.5), b = Part(0.3), c = Part(0.2);
+            var field = new ForceField(a, b, c);
+            var atoms = DynamicsTests.Crystal(3, 0.5);
+            var md = new MolecularDynamics(atoms, field, new Respa(field, [new ForceGroup("c", 1, c), new ForceGroup("a", 4, a), new ForceGroup("b", 2, b)]),
+                new MdOptions { TimeStep = dt, Skin = 0.3 });
+            md.Run((long)Math.Round(0.32 / dt));
+            var reference = new MolecularDynamics(DynamicsTests.Crystal(3, 0.5), DynamicsTests.Lj(Truncation.ForceShifted), new VelocityVerlet(), new MdOptions { TimeStep = 0.0005, Skin = 0.3 });
+            reference.Run(640);
+            double[] x = md.Atoms.Positions, y = reference.Atoms.Positions;
+            return Enumerable.Range(0, x.Length).Max(k => Math.Abs(x[k] - y[k]));
+        }
+        double one = Error(0.016), half = Error(0.008);
+        Assert.That(one, Is.LessThan(0.02));
+        Assert.That(one / half, Is.EqualTo(4).Within(1));
+    }
+
+    [Test]
+    public void EveryForceActsOnce()
+    {
+        Interaction a = new Spring(1), b = new Spring(2), c = new Spring(3);
+        var field = new ForceField(a, b);
+        Assert.Multiple(() =>
+        {
+            Assert.That(Assert.Throws<InputException>(() => _ = new Respa(field, [new ForceGroup("x", 1, a)]))!.Message, Does.Contain("would not act").And.Contain("spring 2"));
+            Assert.That(Assert.Throws<InputException>(() => _ = new Respa(field, [new ForceGroup("x", 1, a, b), new ForceGroup("y", 2, b)]))!.Message, Does.Contain("act twice"));
+            Assert.That(Assert.Throws<InputException>(() => _ = new Respa(field, [new ForceGroup("x", 1, a, b, c)]))!.Message, Does.Contain("not in the force field"));
+            Assert.That(Assert.Throws<InputException>(() => _ = new Respa(field, [new ForceGroup("x", 2, a), new ForceGroup("y", 3, b)]))!.Faults, Has.Count.EqualTo(2));
+        });
+    }
+
+    // Two atoms at the minimum of the pair potential: Ω² = φ″/μ, φ″(r_m) = 72 ε/(2^⅓ σ²); with ε in two parts, half the stiffness comes from the slow one.
+    [Test]
+    public void VibrationOfADimer()
+    {
+        Interaction Part() => LennardJones.Create(1, (_, _) => new LennardJonesPair(0.5, 1, 4));
+        Interaction fast = Part(), slow = Part();
+        var field = new ForceField(fast, slow);
+        var atoms = new Atoms([new Species("A", 2 * Mass)], [0, 0], [3, 3, 3, 3 + Math.Pow(2, 1.0 / 6), 3, 3], Cell.Box(20, 20, 20));
+        var md = new MolecularDynamics(atoms, field, new VelocityVerlet(), new MdOptions { TimeStep = 0.01 });
+        md.Run(0);
+        double square = 0.5 * 72 / Math.Cbrt(2);
+        var modes = Vibrations.Fastest(md.Motion, [fast], 4, [slow]);
+        // Central differences with 1e-3 Å: relative error φ⁗ h²/(6 φ″) ≈ 1e-4.
+        Assert.That(modes[0].Omega, Is.EqualTo(Math.Sqrt(square)).Within(1e-4 * Math.Sqrt(square)));
+        Assert.That(modes[0].SlowStiffness, Is.EqualTo(square).Within(2e-4 * square));
+    }
+
+    [Test]
+    public void WithABath()
+    {
+        Interaction fast = new Spring(1), slow = new Spring(0.09);
+        var field = new ForceField(fast, slow);
+        int n = 1000;
+        var atoms = new Atoms([new Species("A", Mass)], new int[n], new double[3 * n], Cell.Box(10, 10, 10, [false, false, false]));
+        double kT = 1e-4, temperature = kT / Codata.BoltzmannInEv;
+        var md = new MolecularDynamics(atoms, field, new Respa(field, [new ForceGroup("slow", 1, slow), new ForceGroup("fast", 4, fast)], new Langevin(temperature, 0.2)),
+            new MdOptions { TimeStep = 1, ExternalForces = true });
+        md.Run(100);
+        double sum = 0;
+        int samples = 20;
+        for (int k = 0; k < samples; k++)
+        {
+            md.Run(20);
+            sum += md.Atoms.Positions.Sum(x => x * x);
+        }
+        // ⟨x²⟩ = kT/(Ω² + λ²), 60000 numbers nearly independent after 4/γ: standard error √(2/60000) = 0.6 %; the splitting's own error λ²Δt²/12 ≈ 1 %.
+        Assert.That(sum / (3 * n * samples) / (kT / 1.09), Is.EqualTo(1).Within(0.025 + 0.01));
+    }
+}
