@@ -1,0 +1,148 @@
+using System.Numerics;
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
+
+namespace MsHpc.Atomistics.Potentials;
+
+/// <summary>
+/// Rows of eight indices, loaded whole and transposed in registers. A gather would touch the same cache lines one number at a time.
+/// </summary>
+internal static unsafe class Rows
+{
+    /// <summary>Columns of the rows of four numbers at <c>rows + 4·index[l]</c>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Load4(double* rows, int* index, out Lanes c0, out Lanes c1, out Lanes c2, out Lanes c3)
+    {
+        if (!Avx512F.IsSupported)
+        {
+            c0 = Column(rows, index, 4);
+            c1 = Column(rows + 1, index, 4);
+            c2 = Column(rows + 2, index, 4);
+            c3 = Column(rows + 3, index, 4);
+            return;
+        }
+        Lanes r04 = Two(rows + 4L * index[0], rows + 4L * index[4]), r15 = Two(rows + 4L * index[1], rows + 4L * index[5]);
+        Lanes r26 = Two(rows + 4L * index[2], rows + 4L * index[6]), r37 = Two(rows + 4L * index[3], rows + 4L * index[7]);
+        Lanes a = Avx512F.UnpackLow(r04, r15), b = Avx512F.UnpackLow(r26, r37), c = Avx512F.UnpackHigh(r04, r15), e = Avx512F.UnpackHigh(r26, r37);
+        Vector512<long> even = Vector512.Create(0L, 1, 8, 9, 4, 5, 12, 13), odd = Vector512.Create(2L, 3, 10, 11, 6, 7, 14, 15);
+        c0 = Avx512F.PermuteVar8x64x2(a, even, b);
+        c2 = Avx512F.PermuteVar8x64x2(a, odd, b);
+        c1 = Avx512F.PermuteVar8x64x2(c, even, e);
+        c3 = Avx512F.PermuteVar8x64x2(c, odd, e);
+    }
+
+    /// <summary>Columns of the rows of eight numbers at <c>rows + stride·index[l]</c>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Load8(double* rows, int* index, int stride, out Lanes c0, out Lanes c1, out Lanes c2, out Lanes c3, out Lanes c4, out Lanes c5, out Lanes c6, out Lanes c7)
+    {
+        if (!Avx512F.IsSupported)
+        {
+            c0 = Column(rows, index, stride);
+            c1 = Column(rows + 1, index, stride);
+            c2 = Column(rows + 2, index, stride);
+            c3 = Column(rows + 3, index, stride);
+            c4 = Column(rows + 4, index, stride);
+            c5 = Column(rows + 5, index, stride);
+            c6 = Column(rows + 6, index, stride);
+            c7 = Column(rows + 7, index, stride);
+            return;
+        }
+        Lanes r0 = Vector512.Load(rows + (long)stride * index[0]), r1 = Vector512.Load(rows + (long)stride * index[1]);
+        Lanes r2 = Vector512.Load(rows + (long)stride * index[2]), r3 = Vector512.Load(rows + (long)stride * index[3]);
+        Lanes r4 = Vector512.Load(rows + (long)stride * index[4]), r5 = Vector512.Load(rows + (long)stride * index[5]);
+        Lanes r6 = Vector512.Load(rows + (long)stride * index[6]), r7 = Vector512.Load(rows + (long)stride * index[7]);
+        Lanes even01 = Avx512F.UnpackLow(r0, r1), even23 = Avx512F.UnpackLow(r2, r3), even45 = Avx512F.UnpackLow(r4, r5), even67 = Avx512F.UnpackLow(r6, r7);
+        // 128-bit parts: 0x88 takes parts 0 and 2 of both, 0xDD parts 1 and 3.
+        Lanes a = Avx512F.Shuffle4x128(even01, even23, 0x88), b = Avx512F.Shuffle4x128(even45, even67, 0x88);
+        Lanes c = Avx512F.Shuffle4x128(even01, even23, 0xDD), e = Avx512F.Shuffle4x128(even45, even67, 0xDD);
+        c0 = Avx512F.Shuffle4x128(a, b, 0x88);
+        c4 = Avx512F.Shuffle4x128(a, b, 0xDD);
+        c2 = Avx512F.Shuffle4x128(c, e, 0x88);
+        c6 = Avx512F.Shuffle4x128(c, e, 0xDD);
+        Lanes odd01 = Avx512F.UnpackHigh(r0, r1), odd23 = Avx512F.UnpackHigh(r2, r3), odd45 = Avx512F.UnpackHigh(r4, r5), odd67 = Avx512F.UnpackHigh(r6, r7);
+        a = Avx512F.Shuffle4x128(odd01, odd23, 0x88);
+        b = Avx512F.Shuffle4x128(odd45, odd67, 0x88);
+        c = Avx512F.Shuffle4x128(odd01, odd23, 0xDD);
+        e = Avx512F.Shuffle4x128(odd45, odd67, 0xDD);
+        c1 = Avx512F.Shuffle4x128(a, b, 0x88);
+        c5 = Avx512F.Shuffle4x128(a, b, 0xDD);
+        c3 = Avx512F.Shuffle4x128(c, e, 0x88);
+        c7 = Avx512F.Shuffle4x128(c, e, 0xDD);
+    }
+
+    /// <summary>Subtracts (x, y, z) of each lane from the row of four numbers at <c>rows + 4·index[l]</c>. One row may appear many times.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Subtract3(double* rows, int* index, Lanes x, Lanes y, Lanes z)
+    {
+        if (!Avx512F.IsSupported)
+        {
+            for (int l = 0; l < 8; l++)
+            {
+                double* row = rows + 4L * index[l];
+                row[0] -= x[l];
+                row[1] -= y[l];
+                row[2] -= z[l];
+            }
+            return;
+        }
+        Lanes xy = Avx512F.UnpackLow(x, y), z0 = Avx512F.UnpackLow(z, Lanes.Zero), yx = Avx512F.UnpackHigh(x, y), z1 = Avx512F.UnpackHigh(z, Lanes.Zero);
+        Vector512<long> low = Vector512.Create(0L, 1, 8, 9, 2, 3, 10, 11), high = Vector512.Create(4L, 5, 12, 13, 6, 7, 14, 15);
+        Subtract2(rows, index, 0, 2, Avx512F.PermuteVar8x64x2(xy, low, z0));
+        Subtract2(rows, index, 1, 3, Avx512F.PermuteVar8x64x2(yx, low, z1));
+        Subtract2(rows, index, 4, 6, Avx512F.PermuteVar8x64x2(xy, high, z0));
+        Subtract2(rows, index, 5, 7, Avx512F.PermuteVar8x64x2(yx, high, z1));
+    }
+
+    /// <summary>Stores the lanes whose mask is set one after the other; what follows them is overwritten up to eight numbers.</summary>
+    /// <returns>How many.</returns>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static int Pack(Lanes mask, Lanes value, double* to)
+    {
+        if (Avx512F.IsSupported)
+        {
+            Avx512F.Compress(Lanes.Zero, mask, value).Store(to);
+            return BitOperations.PopCount((uint)Vector512.ExtractMostSignificantBits(mask));
+        }
+        int n = 0;
+        for (int l = 0; l < 8; l++) if (mask.AsInt64()[l] != 0) to[n++] = value[l];
+        return n;
+    }
+
+    /// <inheritdoc cref="Pack(Lanes, Lanes, double*)"/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static int Pack(Lanes mask, Vector256<int> value, int* to)
+    {
+        if (Avx512F.IsSupported)
+        {
+            Avx512F.ConvertToVector256Int32(Avx512F.Compress(Vector512<long>.Zero, mask.AsInt64(), Avx512F.ConvertToVector512Int64(value))).Store(to);
+            return BitOperations.PopCount((uint)Vector512.ExtractMostSignificantBits(mask));
+        }
+        int n = 0;
+        for (int l = 0; l < 8; l++) if (mask.AsInt64()[l] != 0) to[n++] = value[l];
+        return n;
+    }
+
+    /// <summary>Whole numbers as integers.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<int> ToInt32(Lanes x) => Avx512F.IsSupported
+        ? Avx512F.ConvertToVector256Int32WithTruncation(x)
+        : Vector256.Create((int)x[0], (int)x[1], (int)x[2], (int)x[3], (int)x[4], (int)x[5], (int)x[6], (int)x[7]);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Lanes Two(double* low, double* high) => Avx512F.InsertVector256(Vector256.Load(low).ToVector512Unsafe(), Vector256.Load(high), 1);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Subtract2(double* rows, int* index, int low, int high, Lanes both)
+    {
+        double* a = rows + 4L * index[low], b = rows + 4L * index[high];
+        // The second is read after the first is written: they may be one row.
+        (Vector256.Load(a) - both.GetLower()).Store(a);
+        (Vector256.Load(b) - both.GetUpper()).Store(b);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Lanes Column(double* rows, int* index, int stride) => Vector512.Create(
+        rows[(long)stride * index[0]], rows[(long)stride * index[1]], rows[(long)stride * index[2]], rows[(long)stride * index[3]],
+        rows[(long)stride * index[4]], rows[(long)stride * index[5]], rows[(long)stride * index[6]], rows[(long)stride * index[7]]);
+}
