@@ -1,0 +1,328 @@
+using System.Numerics;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
+using MsHpc.Core;
+
+namespace MsHpc.Atomistics.Potentials;
+
+/// <summary>
+/// The neighbours that really are within the cutoff, for kernels whose lanes are central atoms: group g has <see cref="Wide{T}.Width"/> centres,
+/// <c>Centers[g·W + lane]</c>, and its neighbours lie in layers <c>First[g] … First[g + 1] − 1</c>, <c>Neighbors[layer·W + lane]</c>. Lanes that have
+/// fewer neighbours than others of their group see <see cref="Domain.Dummy"/>.
+/// </summary>
+/// <remarks>
+/// Three stages, since the second neighbours of silicon sit just outside its cutoff, where any skin is filled up in vain: the domain's list (rarely
+/// built), rows within cutoff + margin (when an atom has moved half the margin), and every time an exact filter that also puts centres with equally
+/// many neighbours together, within windows of 64 atoms. Positions and forces are rows of four numbers, the fourth the type.
+/// </remarks>
+internal sealed unsafe class Shells<T> where T : unmanaged, IBinaryFloatingPointIeee754<T>
+{
+    private const int Window = 64;
+
+    /// <summary>What the rows between hold beyond the cutoff, Å; rounding of positions in single precision included.</summary>
+    private const double Margin = 0.4, Slack = 1e-3;
+
+    private readonly int _types;
+    private readonly double[] _cut;
+    private readonly AlignedArray<T> _filter = new(), _prune = new(), _rows = new(), _forces = new();
+    private readonly AlignedArray<double> _reference = new();
+    private readonly AlignedArray<int> _starts = new(), _close = new(), _found = new(), _centers = new(), _first = new(), _neighbors = new();
+    private bool _stale = true;
+    private int _longest;
+
+    /// <param name="types">Kinds of atoms, T.</param>
+    /// <param name="cut">Cutoff of a neighbour of type j around a centre of type i at i·T + j, Å.</param>
+    public Shells(int types, double[] cut)
+    {
+        (_types, _cut) = (types, cut);
+        T* filter = _filter.Require(cut.Length + 16), prune = _prune.Require(cut.Length + 16);
+        for (int k = 0; k < cut.Length; k++)
+        {
+            filter[k] = T.CreateTruncating(cut[k] * cut[k]);
+            prune[k] = T.CreateTruncating(cut[k] > 0 ? Math.Pow(cut[k] + Margin + Slack, 2) : 0);
+        }
+    }
+
+    public T* Rows => _rows.Pointer;
+    public T* Forces => _forces.Pointer;
+    public int Groups { get; private set; }
+    public int* Centers => _centers.Pointer;
+    public int* First => _first.Pointer;
+    public int* Neighbors => _neighbors.Pointer;
+
+    /// <summary>Most layers of a group.</summary>
+    public int Deepest { get; private set; }
+
+    /// <summary>The domain's slots changed.</summary>
+    public void Forget() => _stale = true;
+
+    /// <summary>Follows the atoms.</summary>
+    public void Update(Domain d)
+    {
+        Push(d);
+        if (_stale || Moved(d)) Prune(d);
+        Filter(d);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void Push(Domain d)
+    {
+        int clusters = d.Clusters + 1;
+        long size = 32L * clusters + 64;
+        bool grown = _forces.Capacity < size;
+        T* rows = _rows.Require(size), forces = _forces.Require(size);
+        // Pull leaves zeros behind; slots may be others after a change.
+        if (grown || _stale) NativeMemory.Clear(forces, (nuint)(size * sizeof(T)));
+        double* x = d.X;
+        int* type = d.Type;
+        for (int c = 0; c < clusters; c++, x += 24, type += 8, rows += 32)
+        {
+            Lanes a = Vector512.Load(x), b = Vector512.Load(x + 8), z = Vector512.Load(x + 16);
+            if (!Avx512F.IsSupported)
+            {
+                for (int l = 0; l < 8; l++)
+                {
+                    (rows[4 * l], rows[4 * l + 1], rows[4 * l + 2]) = (T.CreateTruncating(a[l]), T.CreateTruncating(b[l]), T.CreateTruncating(z[l]));
+                    if (typeof(T) == typeof(double)) ((long*)rows)[4 * l + 3] = type[l];
+                    else ((int*)rows)[4 * l + 3] = type[l];
+                }
+            }
+            else if (typeof(T) == typeof(double))
+            {
+                double* to = (double*)rows;
+                var t = Avx512F.ConvertToVector512Int64(Vector256.Load(type)).AsDouble();
+                Lanes xy02 = Avx512F.UnpackLow(a, b), xy13 = Avx512F.UnpackHigh(a, b), zw02 = Avx512F.UnpackLow(z, t), zw13 = Avx512F.UnpackHigh(z, t);
+                Vector512<long> low = Vector512.Create(0L, 1, 8, 9, 2, 3, 10, 11), high = Vector512.Create(4L, 5, 12, 13, 6, 7, 14, 15);
+                Lanes r02 = Avx512F.PermuteVar8x64x2(xy02, low, zw02), r46 = Avx512F.PermuteVar8x64x2(xy02, high, zw02);
+                Lanes r13 = Avx512F.PermuteVar8x64x2(xy13, low, zw13), r57 = Avx512F.PermuteVar8x64x2(xy13, high, zw13);
+                r02.GetLower().Store(to);
+                r13.GetLower().Store(to + 4);
+                r02.GetUpper().Store(to + 8);
+                r13.GetUpper().Store(to + 12);
+                r46.GetLower().Store(to + 16);
+                r57.GetLower().Store(to + 20);
+                r46.GetUpper().Store(to + 24);
+                r57.GetUpper().Store(to + 28);
+            }
+            else
+            {
+                float* to = (float*)rows;
+                Vector256<float> fx = Avx512F.ConvertToVector256Single(a), fy = Avx512F.ConvertToVector256Single(b), fz = Avx512F.ConvertToVector256Single(z);
+                var t = Vector256.Load(type).AsSingle();
+                Vector256<double> xyLow = Avx.UnpackLow(fx, fy).AsDouble(), xyHigh = Avx.UnpackHigh(fx, fy).AsDouble();
+                Vector256<double> zwLow = Avx.UnpackLow(fz, t).AsDouble(), zwHigh = Avx.UnpackHigh(fz, t).AsDouble();
+                Vector256<double> r04 = Avx.UnpackLow(xyLow, zwLow), r15 = Avx.UnpackHigh(xyLow, zwLow), r26 = Avx.UnpackLow(xyHigh, zwHigh), r37 = Avx.UnpackHigh(xyHigh, zwHigh);
+                r04.GetLower().AsSingle().Store(to);
+                r15.GetLower().AsSingle().Store(to + 4);
+                r26.GetLower().AsSingle().Store(to + 8);
+                r37.GetLower().AsSingle().Store(to + 12);
+                r04.GetUpper().AsSingle().Store(to + 16);
+                r15.GetUpper().AsSingle().Store(to + 20);
+                r26.GetUpper().AsSingle().Store(to + 24);
+                r37.GetUpper().AsSingle().Store(to + 28);
+            }
+        }
+    }
+
+    /// <summary>Adds the forces to those of the domain and leaves zeros.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public void Pull(Domain d)
+    {
+        double* f = d.F;
+        T* forces = Forces;
+        int* eight = stackalloc int[16];
+        for (int l = 0; l < 16; l++) eight[l] = l;
+        int step = Wide<T>.Width, slots = d.Slots;
+        // One cluster more than there is: the dummies', whose forces count for nothing.
+        for (int s = 0; s < slots + 8; s += step, forces += 4 * step)
+        {
+            Wide<T>.LoadRows(forces, eight, out var x, out var y, out var z, out _);
+            for (int k = 0; k < 4; k++) Vector512.Store(Vector512<T>.Zero, forces + k * step);
+            if (s >= slots) break;
+            if (typeof(T) == typeof(double)) Add(f, x.AsDouble(), y.AsDouble(), z.AsDouble());
+            else
+            {
+                var (x0, x1) = Vector512.Widen(x.AsSingle());
+                var (y0, y1) = Vector512.Widen(y.AsSingle());
+                var (z0, z1) = Vector512.Widen(z.AsSingle());
+                Add(f, x0, y0, z0);
+                if (s + 8 < slots) Add(f + 24, x1, y1, z1);
+            }
+            f += 3 * step;
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        static void Add(double* f, Lanes x, Lanes y, Lanes z)
+        {
+            (Vector512.Load(f) + x).Store(f);
+            (Vector512.Load(f + 8) + y).Store(f + 8);
+            (Vector512.Load(f + 16) + z).Store(f + 16);
+        }
+    }
+
+    /// <summary>Whether an atom, ghosts included, moved more than half the margin since the rows between were made.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private bool Moved(Domain d)
+    {
+        double* x = d.X, r = _reference.Pointer;
+        Lanes limit = Lane.Of(0.25 * Margin * Margin), far = Lanes.Zero;
+        for (int c = 0; c < d.Clusters; c++, x += 24, r += 24)
+        {
+            Lanes dx = Vector512.Load(x) - Vector512.Load(r), dy = Vector512.Load(x + 8) - Vector512.Load(r + 8), dz = Vector512.Load(x + 16) - Vector512.Load(r + 16);
+            // Not "greater": a NaN counts as moved.
+            far |= ~Vector512.LessThanOrEqual(Lane.Fma(dz, dz, Lane.Fma(dy, dy, dx * dx)), limit);
+        }
+        return Lane.Bits(far) != 0;
+    }
+
+    /// <summary>Rows of the domain's list within cutoff + margin.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void Prune(Domain d)
+    {
+        int width = Wide<T>.Width, length = 0, dummy = d.Dummy, slots = d.OwnedSlots;
+        int* starts = _starts.Require(slots + 1L), close = _close.Require(d.Full.Length + 16L * slots + 64), start = d.Full.Start, index = d.Full.Index;
+        T* rows = Rows;
+        new Span<double>(d.X, 24 * d.Clusters).CopyTo(new Span<double>(_reference.Require(24L * d.Clusters), 24 * d.Clusters));
+        int* part = stackalloc int[16];
+        _longest = 0;
+        for (int i = 0; i < slots; i++)
+        {
+            starts[i] = length;
+            T* row = rows + 4L * i, limits = _prune.Pointer + d.Type[i] * _types;
+            Vector512<T> x = Vector512.Create(row[0]), y = Vector512.Create(row[1]), z = Vector512.Create(row[2]);
+            for (int k = start[i]; k < start[i + 1]; k += width)
+            {
+                int* p = index + k;
+                if (k + width > start[i + 1])
+                {
+                    // Rows of the list are multiples of eight, not of sixteen.
+                    Vector256.Load(p).Store(part);
+                    Vector256.Create(dummy).Store(part + 8);
+                    p = part;
+                }
+                length += Keep(rows, p, x, y, z, limits, close + length);
+            }
+            _longest = Math.Max(_longest, length - starts[i]);
+            while ((length - starts[i]) % width != 0) close[length++] = dummy;
+        }
+        starts[slots] = length;
+        _stale = false;
+    }
+
+    /// <summary>Writes those of a vector's neighbours that are within the cutoff for their types, and any numbers after them; returns how many they are.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private int Keep(T* rows, int* p, Vector512<T> x, Vector512<T> y, Vector512<T> z, T* limits, int* to)
+    {
+        Wide<T>.LoadRows(rows, p, out var dx, out var dy, out var dz, out var type);
+        dx -= x;
+        dy -= y;
+        dz -= z;
+        var mask = Vector512.LessThan(Wide<T>.Dot(dx, dy, dz, dx, dy, dz), Wide<T>.Lookup(limits, _types, type));
+        ulong bits = Vector512.ExtractMostSignificantBits(mask);
+        if (!Avx512F.VL.IsSupported)
+        {
+            int n = 0;
+            for (; bits != 0; bits &= bits - 1) to[n++] = p[BitOperations.TrailingZeroCount(bits)];
+            return n;
+        }
+        if (typeof(T) == typeof(double))
+            Avx512F.VL.Compress(Vector256<int>.Zero, Avx512F.ConvertToVector256Int32(mask.AsInt64()), Vector256.Load(p)).Store(to);
+        else
+            Avx512F.Compress(Vector512<int>.Zero, mask.AsInt32(), Vector512.Load(p)).Store(to);
+        return BitOperations.PopCount(bits);
+    }
+
+    /// <summary>The exact neighbours, in groups.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void Filter(Domain d)
+    {
+        int width = Wide<T>.Width, dummy = d.Dummy, slots = d.OwnedSlots, stride = (_longest + 15) / 16 * 16 + 32;
+        int* found = _found.Require((Window + 1L) * stride), centers = _centers.Require(slots + 2L * Window), first = _first.Require(slots / width + slots / Window + 4L);
+        int* starts = _starts.Pointer, close = _close.Pointer, tag = d.Tag, type = d.Type;
+        int* counts = stackalloc int[Window], members = stackalloc int[Window], order = stackalloc int[Window];
+        var histogram = new Span<int>(_histogram.Require(stride + 1L), stride + 1);
+        int** rowsOf = stackalloc int*[8];
+        var padding = Vector512.Create(dummy);
+        T* rows = Rows;
+        // Lanes without centre, far from the dummies they have as neighbours.
+        int* none = found + Window * stride;
+        for (int k = 0; k < stride; k++) none[k] = dummy;
+        int groups = 0, layers = 0, deepest = 0;
+        for (int w = 0; w < slots; w += Window)
+        {
+            int n = 0, end = Math.Min(w + Window, slots);
+            histogram.Clear();
+            for (int i = w; i < end; i++)
+            {
+                if (tag[i] < 0) continue;
+                T* row = rows + 4L * i, limits = _filter.Pointer + type[i] * _types;
+                Vector512<T> x = Vector512.Create(row[0]), y = Vector512.Create(row[1]), z = Vector512.Create(row[2]);
+                int* to = found + n * stride;
+                int count = 0;
+                for (int k = starts[i]; k < starts[i + 1]; k += width) count += Keep(rows, close + k, x, y, z, limits, to + count);
+                padding.Store(to + count);
+                (members[n], counts[n]) = (i, count);
+                histogram[count]++;
+                n++;
+            }
+            // Many neighbours first.
+            for (int k = stride, sum = 0; k >= 0; k--) (histogram[k], sum) = (sum, sum + histogram[k]);
+            for (int m = 0; m < n; m++) order[histogram[counts[m]]++] = m;
+            for (int m = 0; m < n; m += width)
+            {
+                int depth = counts[order[m]];
+                if (depth == 0) break;
+                first[groups] = layers;
+                int* to = _neighbors.Require((layers + depth + 16L) * width, layers * width) + (long)layers * width;
+                for (int h = 0; h < width; h += 8)
+                {
+                    for (int l = 0; l < 8; l++)
+                    {
+                        bool real = m + h + l < n;
+                        int member = real ? order[m + h + l] : Window;
+                        centers[groups * width + h + l] = real ? members[member] : dummy + 1;
+                        rowsOf[l] = found + member * stride;
+                        for (int k = real ? counts[member] + 16 : depth + 8; k < depth + 8; k++) rowsOf[l][k] = dummy;
+                    }
+                    for (int k = 0; k < depth; k += 8) Turn(rowsOf, k, to + k * width + h, width);
+                }
+                layers += depth;
+                deepest = Math.Max(deepest, depth);
+                groups++;
+            }
+        }
+        first[groups] = layers;
+        (Groups, Deepest) = (groups, deepest);
+    }
+
+    private readonly AlignedArray<int> _histogram = new();
+
+    /// <summary>Eight entries of eight rows, turned.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Turn(int** rows, int k, int* to, int step)
+    {
+        if (!Avx2.IsSupported)
+        {
+            for (int l = 0; l < 8; l++)
+                for (int j = 0; j < 8; j++) to[j * step + l] = rows[l][k + j];
+            return;
+        }
+        Vector256<int> a = Vector256.Load(rows[0] + k), b = Vector256.Load(rows[1] + k), c = Vector256.Load(rows[2] + k), d = Vector256.Load(rows[3] + k);
+        Vector256<int> e = Vector256.Load(rows[4] + k), f = Vector256.Load(rows[5] + k), g = Vector256.Load(rows[6] + k), h = Vector256.Load(rows[7] + k);
+        Vector256<long> ab0 = Avx2.UnpackLow(a, b).AsInt64(), ab1 = Avx2.UnpackHigh(a, b).AsInt64(), cd0 = Avx2.UnpackLow(c, d).AsInt64(), cd1 = Avx2.UnpackHigh(c, d).AsInt64();
+        Vector256<long> ef0 = Avx2.UnpackLow(e, f).AsInt64(), ef1 = Avx2.UnpackHigh(e, f).AsInt64(), gh0 = Avx2.UnpackLow(g, h).AsInt64(), gh1 = Avx2.UnpackHigh(g, h).AsInt64();
+        Both(Avx2.UnpackLow(ab0, cd0), Avx2.UnpackLow(ef0, gh0), to, step);
+        Both(Avx2.UnpackHigh(ab0, cd0), Avx2.UnpackHigh(ef0, gh0), to + step, step);
+        Both(Avx2.UnpackLow(ab1, cd1), Avx2.UnpackLow(ef1, gh1), to + 2 * step, step);
+        Both(Avx2.UnpackHigh(ab1, cd1), Avx2.UnpackHigh(ef1, gh1), to + 3 * step, step);
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        static void Both(Vector256<long> left, Vector256<long> right, int* to, int step)
+        {
+            Avx2.Permute2x128(left, right, 0x20).AsInt32().Store(to);
+            Avx2.Permute2x128(left, right, 0x31).AsInt32().Store(to + 4 * step);
+        }
+    }
+}

@@ -1,0 +1,270 @@
+using System.Numerics;
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
+
+namespace MsHpc.Atomistics.Potentials;
+
+/// <summary>
+/// Arithmetic of kernels that are written once for eight doubles and sixteen floats. Relative errors are below 10⁻¹⁵ in double, 3·10⁻⁷ in single.
+/// </summary>
+internal static unsafe class Wide<T> where T : unmanaged, IBinaryFloatingPointIeee754<T>
+{
+    /// <summary>Numbers in one vector.</summary>
+    public static int Width
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => Vector512<T>.Count;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<T> Of(double x) => typeof(T) == typeof(double) ? Vector512.Create(x).As<double, T>() : Vector512.Create((float)x).As<float, T>();
+
+    /// <summary>a·b + c, rounded once.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<T> Fma(Vector512<T> a, Vector512<T> b, Vector512<T> c) => typeof(T) == typeof(double)
+        ? Vector512.FusedMultiplyAdd(a.AsDouble(), b.AsDouble(), c.AsDouble()).As<double, T>()
+        : Vector512.FusedMultiplyAdd(a.AsSingle(), b.AsSingle(), c.AsSingle()).As<float, T>();
+
+    /// <summary>c − a·b, rounded once.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<T> Fnma(Vector512<T> a, Vector512<T> b, Vector512<T> c) => Fma(-a, b, c);
+
+    /// <summary>x·x + y·y + z·z, or any other scalar product.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<T> Dot(Vector512<T> x, Vector512<T> y, Vector512<T> z, Vector512<T> u, Vector512<T> v, Vector512<T> w) => Fma(z, w, Fma(y, v, x * u));
+
+    /// <summary>1/a for normal a: estimate and Newton steps where the machine has one, else division.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<T> Reciprocal(Vector512<T> a)
+    {
+        if (!Avx512F.IsSupported) return Vector512<T>.One / a;
+        var r = typeof(T) == typeof(double) ? Avx512F.Reciprocal14(a.AsDouble()).As<double, T>() : Avx512F.Reciprocal14(a.AsSingle()).As<float, T>();
+        r = Fma(r, Fnma(a, r, Vector512<T>.One), r);
+        return typeof(T) == typeof(double) ? Fma(r, Fnma(a, r, Vector512<T>.One), r) : r;
+    }
+
+    /// <summary>1/√a for normal a.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<T> ReciprocalSqrt(Vector512<T> a)
+    {
+        if (!Avx512F.IsSupported) return Vector512<T>.One / Vector512.Sqrt(a);
+        var r = typeof(T) == typeof(double) ? Avx512F.ReciprocalSqrt14(a.AsDouble()).As<double, T>() : Avx512F.ReciprocalSqrt14(a.AsSingle()).As<float, T>();
+        var half = Of(0.5);
+        r = Fma(r * half, Fnma(a * r, r, Vector512<T>.One), r);
+        return typeof(T) == typeof(double) ? Fma(r * half, Fnma(a * r, r, Vector512<T>.One), r) : r;
+    }
+
+    /// <summary>eˣ; x below −708 (single: −87) as if it were there. Not for x above 708 (87).</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<T> Exp(Vector512<T> x)
+    {
+        // x = n ln 2 + r. Adding 1.5·2^52 rounds to an integer and leaves it in the low bits, from where a shift takes it to the exponent.
+        if (typeof(T) == typeof(double))
+        {
+            var a = Vector512.Max(x.AsDouble(), Vector512.Create(-708.0));
+            var magic = Vector512.Create(6755399441055744.0);
+            var shifted = Vector512.FusedMultiplyAdd(a, Vector512.Create(1.4426950408889634), magic);
+            var n = shifted - magic;
+            var r = Vector512.FusedMultiplyAdd(n, Vector512.Create(-0.6931471805599453), a);
+            r = Vector512.FusedMultiplyAdd(n, Vector512.Create(-2.3190468138462996e-17), r);
+            Lanes r2 = r * r, r4 = r2 * r2;
+            var p01 = r + Lanes.One;
+            var p23 = Vector512.FusedMultiplyAdd(r, Vector512.Create(1 / 6.0), Vector512.Create(1 / 2.0));
+            var p45 = Vector512.FusedMultiplyAdd(r, Vector512.Create(1 / 120.0), Vector512.Create(1 / 24.0));
+            var p67 = Vector512.FusedMultiplyAdd(r, Vector512.Create(1 / 5040.0), Vector512.Create(1 / 720.0));
+            var p89 = Vector512.FusedMultiplyAdd(r, Vector512.Create(1 / 362880.0), Vector512.Create(1 / 40320.0));
+            var pab = Vector512.FusedMultiplyAdd(r, Vector512.Create(1 / 39916800.0), Vector512.Create(1 / 3628800.0));
+            var pcd = Vector512.FusedMultiplyAdd(r, Vector512.Create(1 / 6227020800.0), Vector512.Create(1 / 479001600.0));
+            p01 = Vector512.FusedMultiplyAdd(p23, r2, p01);
+            p45 = Vector512.FusedMultiplyAdd(p67, r2, p45);
+            p89 = Vector512.FusedMultiplyAdd(pab, r2, p89);
+            p89 = Vector512.FusedMultiplyAdd(pcd, r4, p89);
+            p45 = Vector512.FusedMultiplyAdd(p89, r4, p45);
+            p01 = Vector512.FusedMultiplyAdd(p45, r4, p01);
+            return (p01.AsInt64() + (shifted.AsInt64() << 52)).As<long, T>();
+        }
+        else
+        {
+            var a = Vector512.Max(x.AsSingle(), Vector512.Create(-87f));
+            var magic = Vector512.Create(12582912f);
+            var shifted = Vector512.FusedMultiplyAdd(a, Vector512.Create(1.44269504f), magic);
+            var n = shifted - magic;
+            var r = Vector512.FusedMultiplyAdd(n, Vector512.Create(-0.693359375f), a);
+            r = Vector512.FusedMultiplyAdd(n, Vector512.Create(2.12194440e-4f), r);
+            var r2 = r * r;
+            var p01 = r + Vector512<float>.One;
+            var p23 = Vector512.FusedMultiplyAdd(r, Vector512.Create(1 / 6f), Vector512.Create(1 / 2f));
+            var p45 = Vector512.FusedMultiplyAdd(r, Vector512.Create(1 / 120f), Vector512.Create(1 / 24f));
+            p45 = Vector512.FusedMultiplyAdd(r2, Vector512.Create(1 / 720f), p45);
+            p23 = Vector512.FusedMultiplyAdd(p45, r2, p23);
+            p01 = Vector512.FusedMultiplyAdd(p23, r2, p01);
+            return (p01.AsInt32() + (shifted.AsInt32() << 23)).As<int, T>();
+        }
+    }
+
+    /// <summary>ln x, x &gt; 0.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<T> Log(Vector512<T> x) => typeof(T) == typeof(double) ? Vector512.Log(x.AsDouble()).As<double, T>() : Vector512.Log(x.AsSingle()).As<float, T>();
+
+    /// <summary>Sum over lanes, in double.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes Widen(Vector512<T> x)
+    {
+        if (typeof(T) == typeof(double)) return x.AsDouble();
+        var (low, high) = Vector512.Widen(x.AsSingle());
+        return low + high;
+    }
+
+    /// <summary>Integers in the bits of the numbers: the same in all lanes.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<T> Integer(int x) => typeof(T) == typeof(double) ? Vector512.Create((long)x).As<long, T>() : Vector512.Create(x).As<int, T>();
+
+    /// <summary>a·m + b, of integers in the bits of numbers.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<T> Index(Vector512<T> a, int m, Vector512<T> b) => typeof(T) == typeof(double)
+        ? (Vector512.Create((long)m) * a.AsInt64() + b.AsInt64()).As<long, T>()
+        : (Vector512.Create(m) * a.AsInt32() + b.AsInt32()).As<int, T>();
+
+    /// <summary>Lanes whose integers are equal.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<T> Same(Vector512<T> a, Vector512<T> b) => typeof(T) == typeof(double)
+        ? Vector512.Equals(a.AsInt64(), b.AsInt64()).As<long, T>()
+        : Vector512.Equals(a.AsInt32(), b.AsInt32()).As<int, T>();
+
+    /// <summary>table[index] of <paramref name="count"/> numbers (allocated: at least a vector).</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<T> Lookup(T* table, int count, Vector512<T> index)
+    {
+        if (count == 1) return Vector512.Create(table[0]);
+        if (count <= Width)
+            return typeof(T) == typeof(double)
+                ? Vector512.ShuffleNative(Vector512.Load((double*)table), index.AsInt64()).As<double, T>()
+                : Vector512.ShuffleNative(Vector512.Load((float*)table), index.AsInt32()).As<float, T>();
+        return Gather(table, index);
+    }
+
+    private static Vector512<T> Gather(T* table, Vector512<T> index)
+    {
+        Vector512<T> found = default;
+        T* to = (T*)&found;
+        if (typeof(T) == typeof(double)) for (int l = 0; l < 8; l++) to[l] = table[((long*)&index)[l]];
+        else for (int l = 0; l < 16; l++) to[l] = table[((int*)&index)[l]];
+        return found;
+    }
+
+    /// <summary>Reads rows of four numbers, one a lane, and turns them.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void LoadRows(T* rows, int* index, out Vector512<T> x, out Vector512<T> y, out Vector512<T> z, out Vector512<T> w)
+    {
+        if (!Avx512F.IsSupported)
+        {
+            Vector512<T> a = default, b = default, c = default, d = default;
+            for (int l = 0; l < Width; l++)
+            {
+                T* row = rows + 4L * index[l];
+                (((T*)&a)[l], ((T*)&b)[l], ((T*)&c)[l], ((T*)&d)[l]) = (row[0], row[1], row[2], row[3]);
+            }
+            (x, y, z, w) = (a, b, c, d);
+            return;
+        }
+        if (typeof(T) == typeof(double))
+        {
+            double* r = (double*)rows;
+            Lanes a = Two(r, index[0], index[4]), b = Two(r, index[1], index[5]), c = Two(r, index[2], index[6]), d = Two(r, index[3], index[7]);
+            Lanes xz01 = Avx512F.UnpackLow(a, b), yw01 = Avx512F.UnpackHigh(a, b), xz23 = Avx512F.UnpackLow(c, d), yw23 = Avx512F.UnpackHigh(c, d);
+            Vector512<long> low = Vector512.Create(0L, 1, 8, 9, 4, 5, 12, 13), high = Vector512.Create(2L, 3, 10, 11, 6, 7, 14, 15);
+            x = Avx512F.PermuteVar8x64x2(xz01, low, xz23).As<double, T>();
+            y = Avx512F.PermuteVar8x64x2(yw01, low, yw23).As<double, T>();
+            z = Avx512F.PermuteVar8x64x2(xz01, high, xz23).As<double, T>();
+            w = Avx512F.PermuteVar8x64x2(yw01, high, yw23).As<double, T>();
+        }
+        else
+        {
+            float* r = (float*)rows;
+            Vector512<float> a = Four(r, index[0], index[4], index[8], index[12]), b = Four(r, index[1], index[5], index[9], index[13]);
+            Vector512<float> c = Four(r, index[2], index[6], index[10], index[14]), d = Four(r, index[3], index[7], index[11], index[15]);
+            Lanes xy01 = Avx512F.UnpackLow(a, b).AsDouble(), zw01 = Avx512F.UnpackHigh(a, b).AsDouble();
+            Lanes xy23 = Avx512F.UnpackLow(c, d).AsDouble(), zw23 = Avx512F.UnpackHigh(c, d).AsDouble();
+            x = Avx512F.UnpackLow(xy01, xy23).As<double, T>();
+            y = Avx512F.UnpackHigh(xy01, xy23).As<double, T>();
+            z = Avx512F.UnpackLow(zw01, zw23).As<double, T>();
+            w = Avx512F.UnpackHigh(zw01, zw23).As<double, T>();
+        }
+    }
+
+    /// <summary>Adds (x, y, z) of each lane to a row of four numbers. Rows may come twice.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void AddRows(T* rows, int* index, Vector512<T> x, Vector512<T> y, Vector512<T> z)
+    {
+        if (!Avx512F.IsSupported)
+        {
+            for (int l = 0; l < Width; l++)
+            {
+                T* row = rows + 4L * index[l];
+                row[0] += ((T*)&x)[l];
+                row[1] += ((T*)&y)[l];
+                row[2] += ((T*)&z)[l];
+            }
+            return;
+        }
+        if (typeof(T) == typeof(double))
+        {
+            double* r = (double*)rows;
+            Lanes a = x.AsDouble(), b = y.AsDouble(), c = z.AsDouble();
+            Lanes xy02 = Avx512F.UnpackLow(a, b), xy13 = Avx512F.UnpackHigh(a, b), zw02 = Avx512F.UnpackLow(c, Lanes.Zero), zw13 = Avx512F.UnpackHigh(c, Lanes.Zero);
+            Vector512<long> low = Vector512.Create(0L, 1, 8, 9, 2, 3, 10, 11), high = Vector512.Create(4L, 5, 12, 13, 6, 7, 14, 15);
+            Lanes r02 = Avx512F.PermuteVar8x64x2(xy02, low, zw02), r46 = Avx512F.PermuteVar8x64x2(xy02, high, zw02);
+            Lanes r13 = Avx512F.PermuteVar8x64x2(xy13, low, zw13), r57 = Avx512F.PermuteVar8x64x2(xy13, high, zw13);
+            Add(r, index[0], r02.GetLower());
+            Add(r, index[2], r02.GetUpper());
+            Add(r, index[4], r46.GetLower());
+            Add(r, index[6], r46.GetUpper());
+            Add(r, index[1], r13.GetLower());
+            Add(r, index[3], r13.GetUpper());
+            Add(r, index[5], r57.GetLower());
+            Add(r, index[7], r57.GetUpper());
+        }
+        else
+        {
+            float* r = (float*)rows;
+            Vector512<float> a = x.AsSingle(), b = y.AsSingle(), c = z.AsSingle();
+            Lanes xyLow = Avx512F.UnpackLow(a, b).AsDouble(), xyHigh = Avx512F.UnpackHigh(a, b).AsDouble();
+            Lanes zLow = Avx512F.UnpackLow(c, Vector512<float>.Zero).AsDouble(), zHigh = Avx512F.UnpackHigh(c, Vector512<float>.Zero).AsDouble();
+            AddFour(r, Avx512F.UnpackLow(xyLow, zLow).AsSingle(), index);
+            AddFour(r, Avx512F.UnpackHigh(xyLow, zLow).AsSingle(), index + 1);
+            AddFour(r, Avx512F.UnpackLow(xyHigh, zHigh).AsSingle(), index + 2);
+            AddFour(r, Avx512F.UnpackHigh(xyHigh, zHigh).AsSingle(), index + 3);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Lanes Two(double* rows, int a, int b) => Avx512F.InsertVector256(Vector256.Load(rows + 4L * a).ToVector512Unsafe(), Vector256.Load(rows + 4L * b), 1);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<float> Four(float* rows, int a, int b, int c, int d)
+    {
+        var v = Avx512F.InsertVector128(Vector128.Load(rows + 4L * a).ToVector256Unsafe().ToVector512Unsafe(), Vector128.Load(rows + 4L * b), 1);
+        return Avx512F.InsertVector128(Avx512F.InsertVector128(v, Vector128.Load(rows + 4L * c), 2), Vector128.Load(rows + 4L * d), 3);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Add(double* rows, int slot, Vector256<double> v)
+    {
+        double* to = rows + 4L * slot;
+        (Vector256.Load(to) + v).Store(to);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void AddFour(float* rows, Vector512<float> v, int* index)
+    {
+        float* to = rows + 4L * index[0];
+        (Vector128.Load(to) + v.GetLower().GetLower()).Store(to);
+        to = rows + 4L * index[4];
+        (Vector128.Load(to) + Avx512F.ExtractVector128(v, 1)).Store(to);
+        to = rows + 4L * index[8];
+        (Vector128.Load(to) + Avx512F.ExtractVector128(v, 2)).Store(to);
+        to = rows + 4L * index[12];
+        (Vector128.Load(to) + Avx512F.ExtractVector128(v, 3)).Store(to);
+    }
+}
