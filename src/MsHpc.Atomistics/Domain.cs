@@ -17,7 +17,8 @@ namespace MsHpc.Atomistics;
 /// filled up with padding: atoms far away, of type 0, mass 1, at rest.</para>
 /// <para>Ghosts carry the sum of hops (−1, 0, +1, … along a, b, c) on which they came. Of two atoms i, j that meet twice, as (i, ghost of j)
 /// and (j, ghost of i), the hops are opposite; so a half list keeps the pairs with <i>upper</i> ghosts, those whose first hop that is not
-/// zero is positive. Lower ghosts exist only when a full list is wanted.</para>
+/// zero is positive. Lower ghosts exist only when a full list
+/// or <see cref="ListKind.Copies"/> is wanted.</para>
 /// </remarks>
 public sealed unsafe partial class Domain
 {
@@ -48,6 +49,8 @@ public sealed unsafe partial class Domain
         TypeCount = atoms.Species.Count;
         AtomCount = atoms.Count;
         Cell = atoms.Cell;
+        SetExclusions(atoms);
+        if (_excludedStart is not null) Lists |= ListKind.Copies;
         Load(atoms);
     }
 
@@ -337,7 +340,7 @@ public sealed unsafe partial class Domain
     /// <summary>Images of owned atoms within the halo. Direction after direction, so that edges and corners come by themselves.</summary>
     private void MakeGhosts()
     {
-        bool lower = (Lists & ListKind.Full) != 0;
+        bool lower = (Lists & (ListKind.Full | ListKind.Copies)) != 0;
         double halo = Reach + Skin;
         var cell = Cell;
         _ghosts.Clear();

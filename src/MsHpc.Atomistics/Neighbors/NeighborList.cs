@@ -14,6 +14,8 @@ public enum ListKind
     Half = 2,
     /// <summary><see cref="Domain.Full"/>: all neighbours of every owned atom.</summary>
     Full = 4,
+    /// <summary>No list, but copies of atoms on all sides of the domain, for <see cref="Domain.Closest"/>. Comes by itself with exclusions.</summary>
+    Copies = 8,
 }
 
 /// <summary>
@@ -38,6 +40,9 @@ public sealed unsafe class NeighborList
 /// Pairs as one atom against a cluster of eight. For owned cluster I and its row r: <c>Offset[RowStart[8 I + r] .. RowStart[8 I + r + 1]]</c>
 /// are offsets (24·J) of clusters J with at least one atom within cutoff + skin of atom (I, r). Each pair of atoms appears once: J &gt; I, or J a cluster
 /// of upper ghosts. Pairs inside a cluster are not listed: kernels take rows r &lt; lane of every owned cluster themselves.
+/// <para>With exclusions (<see cref="HasMasks"/>) entries that hold an excluded atom are in a second list of the same kind, <see cref="MaskedRowStart"/>,
+/// <see cref="MaskedOffset"/>, with the lanes that do interact in <see cref="Mask"/>; and <see cref="Inside"/> has the lanes of its own cluster that
+/// each row interacts with.</para>
 /// </summary>
 public sealed unsafe class ClusterList
 {
@@ -49,6 +54,24 @@ public sealed unsafe class ClusterList
     /// <summary>24·J.</summary>
     public int* Offset => Offsets.Pointer;
 
-    /// <summary>Entries.</summary>
+    /// <summary>Entries without masks.</summary>
     public int Length { get; internal set; }
+
+    internal readonly AlignedArray<int> MaskedRows = new(), MaskedOffsets = new();
+    internal readonly AlignedArray<byte> Masks = new(), Insides = new();
+
+    /// <summary>Whether there are exclusions; the masked list is empty and not to be read otherwise.</summary>
+    public bool HasMasks { get; internal set; }
+
+    /// <summary>8·owned clusters + 1 positions in the masked list.</summary>
+    public int* MaskedRowStart => MaskedRows.Pointer;
+
+    /// <summary>24·J of entries with excluded lanes.</summary>
+    public int* MaskedOffset => MaskedOffsets.Pointer;
+
+    /// <summary>Bit l is set when lane l of the masked entry interacts.</summary>
+    public byte* Mask => Masks.Pointer;
+
+    /// <summary>For each owned slot: bit l is set when it interacts with lane l of its own cluster, lanes up to its own to be ignored.</summary>
+    public byte* Inside => Insides.Pointer;
 }

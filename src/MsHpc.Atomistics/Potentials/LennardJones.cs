@@ -38,15 +38,32 @@ public static class LennardJones
     /// <exception cref="InputException">Negative or infinite parameters.</exception>
     public static Interaction Create(int types, Func<int, int, LennardJonesPair> pairs, Truncation truncation = Truncation.Cut)
     {
+        return Create(types, (i, j) =>
+        {
+            var (epsilon, sigma, cutoff) = pairs(i, j);
+            if (!(sigma > 0) || !(cutoff >= 0) || !double.IsFinite(epsilon + sigma + cutoff))
+                throw new InputException($"Lennard-Jones between types {i + 1} and {j + 1}: epsilon {epsilon}, sigma {sigma}, cutoff {cutoff}; sigma must be positive, the cutoff not negative");
+            double s6 = Math.Pow(sigma, 6);
+            return (4 * epsilon * s6 * s6, 4 * epsilon * s6, cutoff);
+        }, truncation);
+    }
+
+    /// <summary>The potential as φ₀ = A/r¹² − B/r⁶, as molecular force fields have it; B may be 0.</summary>
+    /// <param name="types">Kinds of atoms, T.</param>
+    /// <param name="pairs">A, eV Å¹², B, eV Å⁶, and the cutoff, Å (0 switches the pair off), of types (i, j), asked for i ≤ j.</param>
+    /// <param name="truncation">What happens at the cutoff.</param>
+    /// <exception cref="InputException">Infinite parameters, a negative cutoff.</exception>
+    public static Interaction Create(int types, Func<int, int, (double A, double B, double Cutoff)> pairs, Truncation truncation = Truncation.Cut)
+    {
         int n = Form.Parameters;
         var rows = new double[types * types * n];
         for (int i = 0; i < types; i++)
             for (int j = i; j < types; j++)
             {
-                var (epsilon, sigma, cutoff) = pairs(i, j);
-                if (!(sigma > 0) || !(cutoff >= 0) || !double.IsFinite(epsilon + sigma + cutoff))
-                    throw new InputException($"Lennard-Jones between types {i + 1} and {j + 1}: epsilon {epsilon}, sigma {sigma}, cutoff {cutoff}; sigma must be positive, the cutoff not negative");
-                double s6 = Math.Pow(sigma, 6), c12 = 4 * epsilon * s6 * s6, c6 = 4 * epsilon * s6, a = 0, b = 0;
+                var (c12, c6, cutoff) = pairs(i, j);
+                if (!(cutoff >= 0) || !double.IsFinite(c12 + c6 + cutoff))
+                    throw new InputException($"Lennard-Jones between types {i + 1} and {j + 1}: A {c12}, B {c6}, cutoff {cutoff}; all must be finite, the cutoff not negative");
+                double a = 0, b = 0;
                 if (cutoff > 0 && truncation != Truncation.Cut)
                 {
                     double i6 = Math.Pow(cutoff, -6), energy = (c12 * i6 - c6) * i6, slope = -(12 * c12 * i6 - 6 * c6) * i6 / cutoff;

@@ -111,7 +111,10 @@ internal abstract unsafe class PairPotential<TForm> : Interaction where TForm : 
             {
                 int i = 8 * c + r;
                 if (d.Tag[i] < 0) continue;
-                for (int l = r + 1; l < 8; l++) Pair(i, 8 * c + l);
+                bool masks = d.Pairs.HasMasks;
+                for (int l = r + 1; l < 8; l++) if (!masks || (d.Pairs.Inside[i] >> l & 1) != 0) Pair(i, 8 * c + l);
+                for (int k = masks ? d.Pairs.MaskedRowStart[i] : 0; masks && k < d.Pairs.MaskedRowStart[i + 1]; k++)
+                    for (int l = 0; l < 8; l++) if ((d.Pairs.Mask[k] >> l & 1) != 0) Pair(i, d.Pairs.MaskedOffset[k] / 24 * 8 + l);
                 for (int k = d.Pairs.RowStart[i]; k < d.Pairs.RowStart[i + 1]; k++)
                     for (int l = 0; l < 8; l++) Pair(i, d.Pairs.Offset[k] / 24 * 8 + l);
             }
@@ -152,6 +155,7 @@ internal abstract unsafe class PairPotential<TForm> : Interaction where TForm : 
         int rowLength = TForm.Parameters * _stride;
         var lanes = Vector512.Create(0.0, 1, 2, 3, 4, 5, 6, 7);
         Lanes total = Lanes.Zero, qq = Lanes.Zero;
+        bool masks = d.Pairs.HasMasks;
         for (int c = 0; c < d.OwnedClusters; c++)
         {
             double* xc = x + 24L * c, fc = f + 24L * c;
@@ -167,6 +171,7 @@ internal abstract unsafe class PairPotential<TForm> : Interaction where TForm : 
                     var r2 = Lane.Fma(dz, dz, Lane.Fma(dy, dy, dx * dx));
                     var p = new PairRow<TTypes>(row, _stride, type + 8 * c);
                     var mask = Vector512.LessThan(r2, p[0]) & Vector512.GreaterThan(lanes, Lane.Of(r));
+                    if (masks) mask &= Lane.Mask(d.Pairs.Inside[i]);
                     if (TForm.UsesCharges) qq = Lane.Of(charge[i]) * Vector512.Load(charge + 8 * c);
                     // Lanes at and below the diagonal may coincide with atom i: a harmless distance instead.
                     var s = TForm.Evaluate(Lane.Select(mask, r2, Lanes.One), p, qq, out var e) & mask;
@@ -187,6 +192,28 @@ internal abstract unsafe class PairPotential<TForm> : Interaction where TForm : 
                     var mask = Vector512.LessThan(r2, p[0]);
                     if (TForm.UsesCharges) qq = Lane.Of(charge[i]) * Vector512.Load(charge + at / 3);
                     var s = TForm.Evaluate(r2, p, qq, out var e) & mask;
+                    total += e & mask;
+                    dx *= s;
+                    dy *= s;
+                    dz *= s;
+                    ax += dx;
+                    ay += dy;
+                    az += dz;
+                    (Vector512.Load(fj) - dx).Store(fj);
+                    (Vector512.Load(fj + 8) - dy).Store(fj + 8);
+                    (Vector512.Load(fj + 16) - dz).Store(fj + 16);
+                }
+                for (int k = masks ? d.Pairs.MaskedRowStart[i] : 0; masks && k < d.Pairs.MaskedRowStart[i + 1]; k++)
+                {
+                    int at = d.Pairs.MaskedOffset[k];
+                    double* xj = x + at, fj = f + at;
+                    Lanes dx = xi - Vector512.Load(xj), dy = yi - Vector512.Load(xj + 8), dz = zi - Vector512.Load(xj + 16);
+                    var r2 = Lane.Fma(dz, dz, Lane.Fma(dy, dy, dx * dx));
+                    var p = new PairRow<TTypes>(row, _stride, type + at / 3);
+                    var mask = Vector512.LessThan(r2, p[0]) & Lane.Mask(d.Pairs.Mask[k]);
+                    if (TForm.UsesCharges) qq = Lane.Of(charge[i]) * Vector512.Load(charge + at / 3);
+                    // Excluded atoms may coincide (virtual sites): a harmless distance instead.
+                    var s = TForm.Evaluate(Lane.Select(mask, r2, Lanes.One), p, qq, out var e) & mask;
                     total += e & mask;
                     dx *= s;
                     dy *= s;
