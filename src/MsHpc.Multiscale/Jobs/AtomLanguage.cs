@@ -15,12 +15,6 @@ internal static class AtomLanguage
     private static NumberSpec Positive(Dimension dimension = default) => new(dimension, min: 0, open: true);
     private static NumberSpec NotNegative(Dimension dimension = default) => new(dimension, min: 0);
 
-    /// <summary>Types of jobs on atoms, by their words.</summary>
-    public static readonly IReadOnlyDictionary<string, JobType> Types = new Dictionary<string, JobType>
-    {
-        ["md"] = JobType.Md, ["minimize"] = JobType.Minimize, ["energy"] = JobType.Energy, ["elastic"] = JobType.Elastic, ["phonon"] = JobType.Phonon,
-    };
-
     // ---- system --------------------------------------------------------------------------------------------------------------------
 
     private static readonly Key<string> StructureKey = Need("structure", new ChoiceSpec<string>([.. Crystal.Structures.Select(s => (s, s, $"{Crystal.Kinds(s)} kind{(Crystal.Kinds(s) > 1 ? "s" : "")} of atoms"))]), "crystal structure");
@@ -40,8 +34,9 @@ internal static class AtomLanguage
         string[] names = m.Has(ElementKey) ? [m.Get(ElementKey)!] : [.. m.Get(ElementsKey)!];
         string structure = m.Get(StructureKey);
         int[] cells = [.. m.Get(CellsKey)!];
-        return new SystemChoice($"{structure} {string.Join(' ', names)}, {string.Join(" × ", cells)} cells", null, () => Crystal.Create(structure, [.. names.Select(n => Crystal.Element(n))], m.Get(AKey), cells,
-            m.Get(CKey), m.Get(PrimitiveKey), m.Get(OrientationKey)?.Select(o => o.ToArray()).ToArray(), m.Get(VacuumKey)), null);
+        Atoms Make(int[] times) => Crystal.Create(structure, [.. names.Select(n => Crystal.Element(n))], m.Get(AKey), times,
+            m.Get(CKey), m.Get(PrimitiveKey), m.Get(OrientationKey)?.Select(o => o.ToArray()).ToArray(), m.Get(VacuumKey));
+        return new SystemChoice($"{structure} {string.Join(' ', names)}, {string.Join(" × ", cells)} cells", null, () => Make(cells), () => Make([1, 1, 1]), null);
     }, StructureKey, ElementKey, ElementsKey, AKey, CKey, CellsKey, PrimitiveKey, OrientationKey, VacuumKey)
     { ExactlyOne = [[ElementKey, ElementsKey]] };
 
@@ -68,12 +63,13 @@ internal static class AtomLanguage
     private static SystemChoice FromFile(MapValues m)
     {
         string file = m.Get(FileKey)!;
-        return new SystemChoice(Path.GetFileName(file), file, () => Path.GetExtension(file).ToLowerInvariant() switch
+        Atoms Make() => Path.GetExtension(file).ToLowerInvariant() switch
         {
             ".extxyz" or ".xyz" => ExtXyz.Read(file).Atoms,
             ".data" or ".lmp" => LammpsData.Read(file, m.Get(StyleKey), m.Get(FileUnitsKey)).Atoms,
             _ => LammpsDump.Read(file, m.Get(DumpElementsKey), m.Get(FileUnitsKey)).Atoms,
-        }, null);
+        };
+        return new SystemChoice(Path.GetFileName(file), file, Make, Make, null);
     }
 
     // ---- model ---------------------------------------------------------------------------------------------------------------------
@@ -131,10 +127,34 @@ internal static class AtomLanguage
         }, false);
     }
 
+    private static string[] Symbols(Atoms atoms) => [.. atoms.Species.Select(s => s.Symbol)];
+
+    /// <summary>A law whose numbers stand in a file: its name alone, or {file, …}.</summary>
+    private static (string, Spec<InteractionChoice>, bool) FileLaw(string name, string doc, string what, string[] suffixes, Func<string, Atoms, Interaction> make, Func<Atoms, Interaction>? builtIn = null)
+    {
+        var file = builtIn is null ? Need("file", new FileSpec(what, suffixes), what) : May<string>("file", new FileSpec(what, suffixes), what + "; left out: the one built in");
+        return (name, new EitherSpec<InteractionChoice>($"{what}, or {{file: …}}",
+            (NodeKind.Scalar, new MappedSpec<string, InteractionChoice>(new FileSpec(what, suffixes), f => new InteractionChoice(name, [f], atoms => [make(f, atoms)]))),
+            (NodeKind.Map, new MapSpec<InteractionChoice>("model_" + name, doc, m => m.Get(file) is { } f ? new InteractionChoice(name, [f], atoms => [make(f, atoms)]) : new InteractionChoice(name, [], atoms => [builtIn!(atoms)]), file))),
+            builtIn is not null);
+    }
+
+    private static Interaction Silicon(Atoms atoms) => Symbols(atoms) is ["Si"] ? StillingerWeber.Silicon()
+        : throw new InputException($"the Stillinger–Weber potential that is built in is for Si alone, and there is {string.Join(", ", Symbols(atoms))}: give a file");
+
     private static readonly (string Name, Spec<InteractionChoice> Spec, bool Bare)[] s_laws =
     [
         PairLaw("lennard_jones", "Lennard-Jones: 4ε[(σ/r)¹² − (σ/r)⁶].", (n, cutoff) => new LennardJonesPair(n[0], n[1], cutoff), default, LennardJones.Mix, LennardJones.Create,
             ("epsilon", Dimension.Energy, "depth ε"), ("sigma", Dimension.Distance, "σ")),
+        FileLaw("eam", "Embedded-atom method from a file.", "an EAM file (setfl .eam.alloy, Finnis–Sinclair .eam.fs, funcfl .eam)", [".alloy", ".fs", ".eam"], (file, atoms) => Path.GetExtension(file) switch
+        {
+            ".alloy" => Eam.FromSetfl(file, Symbols(atoms)),
+            ".fs" => Eam.FromFinnisSinclair(file, Symbols(atoms)),
+            _ => atoms.Species.Count == 1 ? Eam.FromFuncfl(file) : throw new InputException("a funcfl file (.eam) holds one kind of atoms: several need a setfl file (.eam.alloy)"),
+        }),
+        ("zhou2004", new MapSpec<InteractionChoice>("model_zhou2004", "Embedded-atom method, the analytic potentials of Zhou, Johnson and Wadley (Phys. Rev. B 69, 144113) for 16 metals and their alloys.",
+            _ => new InteractionChoice("zhou2004", [], atoms => [Eam.FromZhou2004(Symbols(atoms))])), true),
+        FileLaw("stillinger_weber", "Stillinger–Weber potential.", "a LAMMPS .sw file", [".sw"], (file, atoms) => StillingerWeber.Read(file, Symbols(atoms)), Silicon),
     ];
 
     private static readonly VariantSpec<InteractionChoice> Law = new("interaction", s_laws);
@@ -203,7 +223,7 @@ internal static class AtomLanguage
     private static readonly Key<int> PathPointsKey = May("resolution", new IntegerSpec(10, 10_000), "points along the whole path", 200);
     private static readonly Key<int> MeshKey = May("dos_mesh", new IntegerSpec(0, 200), "wave vectors per direction for the density of states; 0: none", 12);
     private static readonly MapSpec<AtomRun> PhononRun = new("phonon_run", "Phonon dispersion by finite displacements.", m => new AtomRun(Phonon: new PhononChoice([.. m.Get(SupercellKey)], m.Get(DisplacementKey),
-        [.. m.Get(PathKey).Select(p => p == "|" ? default((string, double[])?) : (p, [.. m.Get(PointsKey)[p]]))], m.Get(PathPointsKey), m.Get(MeshKey))), SupercellKey, DisplacementKey, PathKey, PointsKey, PathPointsKey, MeshKey)
+        [.. m.Get(PathKey).Select(p => p == "|" ? null : ((string, double[])?)(p, m.Get(PointsKey)[p].ToArray()))], m.Get(PathPointsKey), m.Get(MeshKey))), SupercellKey, DisplacementKey, PathKey, PointsKey, PathPointsKey, MeshKey)
     {
         Check = (m, reader) =>
         {
@@ -287,7 +307,7 @@ internal static class AtomLanguage
             }
         }
         Atoms? atoms = null;
-        Try("system", () => atoms = job.MakeAtoms(reader.Seed));
+        Try("system", () => atoms = job.System.Sample());
         if (atoms is null) return;
         Try("model", () => job.MakeForceField(atoms));
         if (job.Run.Ensemble is { } ensemble) Try("run", () => ensemble.Make());

@@ -8,8 +8,9 @@ namespace MsHpc.Multiscale.Jobs;
 /// <param name="Description">In words, for the log.</param>
 /// <param name="File">File that is read; null for a built crystal.</param>
 /// <param name="Make">Makes them. Throws <see cref="InputException"/>.</param>
+/// <param name="Sample">Makes as few of them as show all their kinds, for checks.</param>
 /// <param name="Temperature">Velocities are drawn for this temperature, K; null: as they are.</param>
-public sealed record SystemChoice(string Description, string? File, Func<Atoms> Make, double? Temperature);
+public sealed record SystemChoice(string Description, string? File, Func<Atoms> Make, Func<Atoms> Sample, double? Temperature);
 
 /// <summary>One term of the force field of a job.</summary>
 /// <param name="Name">Its key in the job language.</param>
