@@ -47,12 +47,5 @@ public sealed class VelocityVerlet : Integrator
     /// <inheritdoc/>
     public override string Description => "velocity Verlet (J. Chem. Phys. 76, 637)";
 
-    internal override void Step(Motion m)
-    {
-        m.KickDrift(0.5 * m.TimeStep, m.TimeStep);
-        m.Moved();
-        m.ComputeForces();
-        m.Kick(0.5 * m.TimeStep);
-        m.MeasureKinetic();
-    }
+    internal override void Step(Motion motion) => motion.VerletStep();
 }

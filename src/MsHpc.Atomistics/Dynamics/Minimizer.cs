@@ -370,7 +370,7 @@ public sealed class Minimizer
                 downhill = 0;
                 dt = Math.Max(0.5 * dt, shortest);
                 alpha = start;
-                for (int i = 0; i < q.Length; i++) q[i] -= 0.5 * dt * v[i];
+                for (int i = 0; i < q.Length; i++) q[i] -= 0.5 * move[i];
                 Array.Clear(v);
             }
             for (int i = 0; i < q.Length; i++) v[i] += dt * f[i];
@@ -381,7 +381,11 @@ public sealed class Minimizer
                 move[i] = dt * v[i];
             }
             double bound = Bound(move);
-            for (int i = 0; i < q.Length; i++) q[i] += bound * move[i];
+            for (int i = 0; i < q.Length; i++)
+            {
+                v[i] *= bound;
+                q[i] += move[i] *= bound;
+            }
             Evaluate(q, f);
             Record();
         }

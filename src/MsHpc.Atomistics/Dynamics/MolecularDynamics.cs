@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text;
 using MsHpc.Core;
 using MsHpc.Core.Parallel;
 
@@ -134,7 +133,7 @@ public sealed class MolecularDynamics
         _motion.Want = needed ? Want.Virial : Want.Forces;
         bool fresh = !_forces;
         try { _motion.ComputeForces(); }
-        catch (StepFailure failure) { throw new NumericalException($"before step {Step + 1}: {failure.Message}; {Suspects()}"); }
+        catch (StepFailure failure) { throw new NumericalException($"before step {Step + 1}: {failure.Message}; {Describe(Suspect())}"); }
         _motion.MeasureKinetic();
         (_forces, _virial) = (true, needed);
         if (fresh) _integrator.Start(_motion);
@@ -158,10 +157,10 @@ public sealed class MolecularDynamics
         }
         catch (StepFailure failure)
         {
-            string suspects = Suspects();
+            int suspect = Suspect();
             Recall();
-            throw new NumericalException($"step {Step + 1} failed: {failure.Message}; {suspects}. The state after step {Step} is kept. "
-                + "Try a smaller time step, a minimisation before the run, or look whether the atoms named overlap");
+            throw new NumericalException($"step {Step + 1} failed: {failure.Message}; {Describe(suspect)} (before the step). The state after step {Step} is kept. "
+                + "Try a smaller time step or a minimisation before the run, and look whether the atoms named overlap");
         }
         catch
         {
@@ -200,46 +199,46 @@ public sealed class MolecularDynamics
         Load();
     }
 
-    /// <summary>Where things went wrong: atoms that are not numbers, are fastest, and what they are close to.</summary>
-    private unsafe string Suspects()
+    /// <summary>The atom on which something went wrong: no finite force or velocity, else the largest. Collective.</summary>
+    private unsafe int Suspect()
     {
         var (worst, largest) = (-1, -1.0);
         for (int s = 0; s < Domain.OwnedSlots; s++)
         {
             if (Domain.Tag[s] < 0) continue;
-            int at = s / 8 * 24 + s % 8;
-            double size = 0;
-            for (int k = 0; k < 3; k++)
-            {
-                double v = Domain.V[at + 8 * k], f = Domain.F[at + 8 * k];
-                size += v * v * (1 + _options.TimeStep) + Math.Abs(f) / Domain.Mass[s];
-            }
+            double size = 0, dt = _options.TimeStep;
+            for (int k = 0, at = s / 8 * 24 + s % 8; k < 3; k++, at += 8)
+                size += Math.Abs(Domain.V[at]) + dt * Math.Abs(Domain.F[at]) / (Domain.Mass[s] * Codata.MassVelocitySquaredInEv);
             if (!double.IsFinite(size)) size = double.PositiveInfinity;
-            if (size > largest) (worst, largest) = (s, size);
+            if (size > largest) (worst, largest) = (Domain.Tag[s], size);
         }
         double most = Domain.Comm.AllReduceMax(largest);
-        var text = new StringBuilder();
-        if (worst >= 0 && largest >= most)
+        return (int)Domain.Comm.AllReduceMax(largest >= most ? worst : -1.0);
+    }
+
+    /// <summary>Id, position and nearest neighbour of an atom. Collective.</summary>
+    private unsafe string Describe(int tag)
+    {
+        string text = "";
+        int slot = tag < 0 ? -1 : Domain.OwnedSlot(tag);
+        if (slot >= 0)
         {
-            int at = worst / 8 * 24 + worst % 8, near = -1;
+            int at = slot / 8 * 24 + slot % 8, near = -1;
             double* x = Domain.X;
             double least = double.PositiveInfinity;
             for (int s = 0; s < Domain.Slots; s++)
             {
-                if (s == worst || Domain.Tag[s] < 0) continue;
+                if (s == slot || Domain.Tag[s] < 0) continue;
                 int b = s / 8 * 24 + s % 8;
                 double d = Math.Pow(x[b] - x[at], 2) + Math.Pow(x[b + 8] - x[at + 8], 2) + Math.Pow(x[b + 16] - x[at + 16], 2);
-                if (d < least) (near, least) = (s, d);
+                if (d < least) (near, least) = (b, d);
             }
-            text.Append(CultureInfo.InvariantCulture, $"the atom with the largest force and speed is {_atoms.Ids[Domain.Tag[worst]]} at ({x[at]:g6}, {x[at + 8]:g6}, {x[at + 16]:g6}) Å");
-            if (near >= 0)
-            {
-                int b = near / 8 * 24 + near % 8;
-                text.Append(CultureInfo.InvariantCulture, $", its nearest neighbour {_atoms.Ids[Domain.Tag[near]]} at ({x[b]:g6}, {x[b + 8]:g6}, {x[b + 16]:g6}) Å, {Math.Sqrt(least):g4} Å away");
-            }
+            text = string.Create(CultureInfo.InvariantCulture, $"atom {_atoms.Ids[tag]} at ({x[at]:g6}, {x[at + 8]:g6}, {x[at + 16]:g6}) Å feels most of it");
+            if (near >= 0) text += string.Create(CultureInfo.InvariantCulture,
+                $", its nearest neighbour is {_atoms.Ids[Domain.Tag[near / 24 * 8 + near % 8]]} at ({x[near]:g6}, {x[near + 8]:g6}, {x[near + 16]:g6}) Å, {Math.Sqrt(least):g4} Å away");
         }
-        // The text of the first rank that has one.
-        var (data, _) = Domain.Comm.AllGather<char>(text.ToString());
+        // One rank owns it.
+        var (data, _) = Domain.Comm.AllGather<char>(text);
         return data.Length > 0 ? new string(data) : "no atom stands out";
     }
 

@@ -19,6 +19,7 @@ public sealed unsafe class Motion
     private readonly AlignedArray<double> _inverseMass = new(), _before = new(), _oldX = new(), _oldV = new(), _bath = new();
     private readonly AlignedArray<int> _oldTag = new(), _oldImage = new();
     private readonly MdOptions _options;
+    private readonly long[] _ids;
     private readonly byte[]? _held; // bit k: direction k of this atom does not follow the forces; by tag
     private readonly bool[]? _inBath; // atoms a thermostat acts on, by tag; null: all
     private int _generation = -1, _oldGeneration = -1, _oldOwned, _oldSlots;
@@ -32,7 +33,7 @@ public sealed unsafe class Motion
     internal Motion(Domain domain, ForceField forceField, MdOptions options, Atoms atoms, Integrator integrator)
     {
         int[]? bath = integrator.BathGroup;
-        (Domain, ForceField, _options, StartCell) = (domain, forceField, options, atoms.Cell);
+        (Domain, ForceField, _options, _ids, StartCell) = (domain, forceField, options, atoms.Ids, atoms.Cell);
         if (options.Driven.Count > 0)
         {
             _held = new byte[atoms.Count];
@@ -284,9 +285,18 @@ public sealed unsafe class Motion
             Domain.Rebuild();
             Refresh();
             long owned = Comm.AllReduceSum((long)Domain.Owned);
-            if (owned != Domain.AtomCount) throw new StepFailure($"{Domain.AtomCount - owned} atoms were lost");
+            if (owned != Domain.AtomCount) throw new StepFailure(Lost());
         }
         else Domain.UpdateGhosts();
+    }
+
+    private string Lost()
+    {
+        var owners = new long[Domain.AtomCount];
+        for (int s = 0; s < Domain.OwnedSlots; s++) if (Domain.Tag[s] >= 0) owners[Domain.Tag[s]]++;
+        Comm.AllReduceSum(owners);
+        long[] lost = [.. _ids.Where((_, i) => owners[i] != 1)];
+        return $"{lost.Length} atoms were lost or are owned twice: {string.Join(", ", lost.Take(10))}{(lost.Length > 10 ? " …" : "")}";
     }
 
     /// <summary>The cell from which a deformation counts.</summary>
@@ -317,16 +327,49 @@ public sealed unsafe class Motion
         Work[0] -= 0.5 * (w[0] * e[0] + w[1] * e[4] + w[2] * e[8] + w[3] * (e[5] + e[7]) + w[4] * (e[2] + e[6]) + w[5] * (e[1] + e[3]));
     }
 
+    /// <summary>One step of velocity Verlet.</summary>
+    internal void VerletStep()
+    {
+        KickDrift(0.5 * TimeStep, TimeStep);
+        Moved();
+        ComputeForces();
+        FinalKick(0.5 * TimeStep);
+    }
+
+    /// <summary>The last kick of a step, and the kinetic energy after it; one pass. Collective.</summary>
+    public void FinalKick(double dt)
+    {
+        if (Constrained)
+        {
+            Kick(dt);
+            MeasureKinetic();
+        }
+        else Measure(dt);
+    }
+
     /// <summary>Sums <see cref="Kinetic"/>. Collective.</summary>
+    public void MeasureKinetic() => Measure(0);
+
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public void MeasureKinetic()
+    private void Measure(double kick)
     {
         Span<double> sum = stackalloc double[6];
-        double* v = Domain.V, m = Domain.Mass;
-        Lanes xx = Lanes.Zero, yy = Lanes.Zero, zz = Lanes.Zero, yz = Lanes.Zero, xz = Lanes.Zero, xy = Lanes.Zero;
-        for (int c = 0; c < Domain.OwnedClusters; c++, v += 24, m += 8)
+        double* v = Domain.V, f = Domain.F, w = InverseMass, m = Domain.Mass;
+        Lanes h = Lane.Of(kick), xx = Lanes.Zero, yy = Lanes.Zero, zz = Lanes.Zero, yz = Lanes.Zero, xz = Lanes.Zero, xy = Lanes.Zero;
+        for (int c = 0; c < Domain.OwnedClusters; c++, v += 24, f += 24, w += 8, m += 8)
         {
-            Lanes vx = Vector512.Load(v), vy = Vector512.Load(v + 8), vz = Vector512.Load(v + 16), mass = Vector512.Load(m), px = mass * vx, py = mass * vy;
+            Lanes vx = Vector512.Load(v), vy = Vector512.Load(v + 8), vz = Vector512.Load(v + 16), mass = Vector512.Load(m);
+            if (kick != 0)
+            {
+                var a = h * Vector512.Load(w);
+                vx = Lane.Fma(a, Vector512.Load(f), vx);
+                vy = Lane.Fma(a, Vector512.Load(f + 8), vy);
+                vz = Lane.Fma(a, Vector512.Load(f + 16), vz);
+                vx.Store(v);
+                vy.Store(v + 8);
+                vz.Store(v + 16);
+            }
+            Lanes px = mass * vx, py = mass * vy;
             xx = Lane.Fma(px, vx, xx);
             yy = Lane.Fma(py, vy, yy);
             zz = Lane.Fma(mass * vz, vz, zz);
@@ -339,8 +382,8 @@ public sealed unsafe class Motion
         // Held directions do not count.
         for (int n = 0; n < _heldCount; n++)
         {
-            int s = _heldSlots[n] >> 3, at = s / 8 * 24 + s % 8, held = _heldSlots[n] & 7;
-            double* u = Domain.V + at;
+            int s = _heldSlots[n] >> 3, held = _heldSlots[n] & 7;
+            double* u = Domain.V + (s / 8 * 24 + s % 8);
             for (int k = 0; k < 6; k++)
             {
                 var (a, b) = k switch { 0 => (0, 0), 1 => (1, 1), 2 => (2, 2), 3 => (1, 2), 4 => (0, 2), _ => (0, 1) };

@@ -65,7 +65,7 @@ public sealed unsafe class Respa : Integrator
         // In the order of the force field, so that one group sums as the force field does.
         _levels = [.. groups.GroupBy(g => g.Evaluations).OrderBy(g => g.Key).Select(g => new Level(string.Join(" + ", g.Select(x => x.Name)), g.Key,
             [.. forceField.Interactions.Where(t => g.Any(x => x.Interactions.Contains(t)))]))];
-        for (int k = 0; k < _levels.Length && faults.Count == 0; k++)
+        for (int k = 0, found = faults.Count; k < _levels.Length && found == 0; k++)
         {
             int slower = k == 0 ? 1 : _levels[k - 1].Evaluations;
             if (k == 0 ? _levels[0].Evaluations != 1 : _levels[k].Evaluations % slower != 0)

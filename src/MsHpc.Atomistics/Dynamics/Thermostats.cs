@@ -24,15 +24,6 @@ public abstract class Thermostat : Integrator
     internal override int[]? BathGroup => _group;
 
     private protected double KT => Codata.BoltzmannInEv * Temperature;
-
-    private protected static void Verlet(Motion m)
-    {
-        m.KickDrift(0.5 * m.TimeStep, m.TimeStep);
-        m.Moved();
-        m.ComputeForces();
-        m.Kick(0.5 * m.TimeStep);
-        m.MeasureKinetic();
-    }
 }
 
 /// <summary>
@@ -73,8 +64,7 @@ public sealed class Langevin : Thermostat
         m.Drift(h);
         m.Moved();
         m.ComputeForces();
-        m.Kick(h);
-        m.MeasureKinetic();
+        m.FinalKick(h);
     }
 
     /// <summary>v ← c v + √((1 − c²) kT/m) ξ, c = exp(−γ dt).</summary>
@@ -142,7 +132,7 @@ public sealed class NoseHoover : Thermostat
     internal override void Step(Motion m)
     {
         m.Scale(_chain.Half(2 * m.BathKineticEnergy(), _freedom, KT, Time, m.TimeStep));
-        Verlet(m);
+        m.VerletStep();
         m.Scale(_chain.Half(2 * m.BathKineticEnergy(), _freedom, KT, Time, m.TimeStep));
     }
 }
@@ -174,7 +164,7 @@ public sealed class VelocityRescaling : Thermostat
 
     internal override void Step(Motion m)
     {
-        Verlet(m);
+        m.VerletStep();
         double before = m.BathKineticEnergy();
         if (before <= 0) return;
         double c = Math.Exp(-m.TimeStep / Time), freedom = m.BathDegreesOfFreedom, q = 0.5 * KT / before * (1 - c);
@@ -253,7 +243,7 @@ public sealed class Berendsen : Thermostat
             m.StretchCell([mu, 0, 0, 0, mu, 0, 0, 0, mu]);
             // Forces of the cell before are off by O(Δt/τ): not worth an evaluation of their own.
         }
-        Verlet(m);
+        m.VerletStep();
         double temperature = 2 * m.BathKineticEnergy() / (m.BathDegreesOfFreedom * Codata.BoltzmannInEv);
         if (temperature > 0) m.Scale(Math.Sqrt(Math.Max(0, 1 + m.TimeStep / Time * (Temperature / temperature - 1))));
     }
