@@ -40,14 +40,15 @@ public static class Crystal
     /// <param name="orientation">Directions [h k l] of the cubic crystal along x, y, z, at right angles and right-handed; null: ⟨100⟩. One cell is then the
     /// shortest repeat along each.</param>
     /// <param name="vacuum">Empty space added along the third edge, Å; the slab stays periodic.</param>
+    /// <param name="offset">Shift of the atoms along the third edge, in parts of a repeat: where the crystal is cut when there is a vacuum.</param>
     /// <exception cref="InputException">Unknown structure, wrong number of kinds, numbers out of range, directions that are not at right angles.</exception>
     public static Atoms Create(string structure, IReadOnlyList<Species> species, double a, int[] cells, double c = 0, bool primitive = false,
-        int[][]? orientation = null, double vacuum = 0)
+        int[][]? orientation = null, double vacuum = 0, double offset = 0)
     {
         var lattice = Array.Find(s_all, s => s.Name == structure)
             ?? throw new InputException($"unknown crystal structure '{structure}'{Nearest.Hint(structure, Structures)}; there is: {string.Join(", ", Structures)}");
         if (species.Count != lattice.Kinds) throw new InputException($"{structure} has {lattice.Kinds} kind{(lattice.Kinds > 1 ? "s" : "")} of atoms, not {species.Count}");
-        if (!(a > 0) || !double.IsFinite(a) || !(c >= 0) || !(vacuum >= 0)) throw new InputException($"lattice constants a = {a}, c = {c} must be positive and the vacuum {vacuum} not negative");
+        if (!(a > 0) || !double.IsFinite(a) || !(c >= 0) || !(vacuum >= 0) || !double.IsFinite(offset)) throw new InputException($"lattice constants a = {a}, c = {c} must be positive, the vacuum {vacuum} not negative, the offset {offset} a number");
         if (cells.Length != 3 || cells.Any(n => n < 1)) throw new InputException("a crystal needs three positive numbers of cells");
         bool hexagonal = structure == "hcp";
         if (hexagonal && (primitive || orientation is not null)) throw new InputException("hcp is built in its own cell only: a along x, c along z");
@@ -60,6 +61,7 @@ public static class Crystal
         else rows = [.. (primitive ? lattice.Primitive : s_cube).SelectMany(v => v)];
         // Atoms of one repeat cell: conventional cells around it, kept when inside.
         var points = hexagonal ? lattice.Basis.ToList() : Inside(lattice, rows);
+        if (offset != 0) points = [.. points.Select(p => (p.X, p.Y, p.Z + offset - Math.Floor(p.Z + offset), p.Kind)).OrderBy(p => p.Item3)];
         double[] edges = [.. rows.Select(r => r * a)];
         if (orientation is not null)
         {

@@ -402,8 +402,14 @@ public static class LammpsData
             }
             if (t is { DihedralTypes.Count: > 0 })
             {
-                writer.Write("\nDihedral Coeffs # fourier\n\n");
-                for (int k = 0; k < t.DihedralTypes.Count; k++) writer.Write(string.Create(invariant, $"{k + 1} 1 {t.DihedralTypes[k].K:R} {t.DihedralTypes[k].N} {t.DihedralTypes[k].Delta / degree:R}\n"));
+                // charmm is in more builds of LAMMPS, but takes whole degrees only.
+                bool whole = t.DihedralTypes.TrueForAll(d => d.Delta / degree == Math.Round(d.Delta / degree));
+                writer.Write($"\nDihedral Coeffs # {(whole ? "charmm" : "fourier")}\n\n");
+                for (int k = 0; k < t.DihedralTypes.Count; k++)
+                {
+                    var d = t.DihedralTypes[k];
+                    writer.Write(whole ? string.Create(invariant, $"{k + 1} {d.K:R} {d.N} {d.Delta / degree:F0} 0\n") : string.Create(invariant, $"{k + 1} 1 {d.K:R} {d.N} {d.Delta / degree:R}\n"));
+                }
             }
             if (t is { ImproperTypes.Count: > 0 })
             {

@@ -29,15 +29,17 @@ internal static class AtomLanguage
         new ListSpec<IReadOnlyList<int>>(new ListSpec<int>(new IntegerSpec(-50, 50), "[h, k, l]", 3, 3), "three directions [h, k, l]", 3, 3), "directions of the cubic crystal along x, y, z, at right angles");
     private static readonly Key<double> VacuumKey = May("vacuum", NotNegative(Dimension.Distance), "empty space added along the third edge: two surfaces", 0.0);
 
+    private static readonly Key<double> OffsetKey = May("offset", NumberSpec.Any, "shift of the atoms along the third edge, in parts of a repeat: where the vacuum cuts the crystal", 0.0);
+
     private static readonly MapSpec<SystemChoice> CrystalSpec = new("crystal", "A perfect crystal.", m =>
     {
         string[] names = m.Has(ElementKey) ? [m.Get(ElementKey)!] : [.. m.Get(ElementsKey)!];
         string structure = m.Get(StructureKey);
         int[] cells = [.. m.Get(CellsKey)!];
         Atoms Make(int[] times) => Crystal.Create(structure, [.. names.Select(n => Crystal.Element(n))], m.Get(AKey), times,
-            m.Get(CKey), m.Get(PrimitiveKey), m.Get(OrientationKey)?.Select(o => o.ToArray()).ToArray(), m.Get(VacuumKey));
+            m.Get(CKey), m.Get(PrimitiveKey), m.Get(OrientationKey)?.Select(o => o.ToArray()).ToArray(), m.Get(VacuumKey), m.Get(OffsetKey));
         return new SystemChoice($"{structure} {string.Join(' ', names)}, {string.Join(" × ", cells)} cells", null, () => Make(cells), () => Make([1, 1, 1]), null);
-    }, StructureKey, ElementKey, ElementsKey, AKey, CKey, CellsKey, PrimitiveKey, OrientationKey, VacuumKey)
+    }, StructureKey, ElementKey, ElementsKey, AKey, CKey, CellsKey, PrimitiveKey, OrientationKey, VacuumKey, OffsetKey)
     { ExactlyOne = [[ElementKey, ElementsKey]] };
 
     private static readonly string[] s_suffixes = [".extxyz", ".xyz", ".data", ".lmp", ".dump", ".lammpstrj"];
@@ -155,6 +157,7 @@ internal static class AtomLanguage
         ("zhou2004", new MapSpec<InteractionChoice>("model_zhou2004", "Embedded-atom method, the analytic potentials of Zhou, Johnson and Wadley (Phys. Rev. B 69, 144113) for 16 metals and their alloys.",
             _ => new InteractionChoice("zhou2004", [], atoms => [Eam.FromZhou2004(Symbols(atoms))])), true),
         FileLaw("stillinger_weber", "Stillinger–Weber potential.", "a LAMMPS .sw file", [".sw"], (file, atoms) => StillingerWeber.Read(file, Symbols(atoms)), Silicon),
+        FileLaw("tersoff", "Tersoff potential.", "a LAMMPS .tersoff file", [".tersoff"], (file, atoms) => Tersoff.Read(file, Symbols(atoms))),
     ];
 
     private static readonly VariantSpec<InteractionChoice> Law = new("interaction", s_laws);

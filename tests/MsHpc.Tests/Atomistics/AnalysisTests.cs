@@ -1,5 +1,6 @@
 using MsHpc.Atomistics;
 using MsHpc.Atomistics.Analysis;
+using MsHpc.Atomistics.Dynamics;
 using MsHpc.Atomistics.Potentials;
 using MsHpc.Core;
 using NUnit.Framework;
@@ -83,6 +84,34 @@ public sealed class AnalysisTests
         double high = Math.Sqrt(8 * stiffness / Codata.MassVelocitySquaredInEv) * Phonons.ThzPerRadFs;
         // Central differences: (h/r₀)² times the quotient of derivatives, about 1e-6.
         Assert.That(f, Is.EqualTo([high / Math.Sqrt(2), high / Math.Sqrt(2), high]).Within(1e-5 * high));
+    }
+
+    // Bonds cut per area, as LAMMPS finds it; Stillinger and Weber's ideal surfaces do not relax. (111) is cut between the far layers, 3/8 of a bilayer's height up.
+    [TestCase("111", new[] { 1, -1, 0 }, new[] { 1, 1, -2 }, new[] { 1, 1, 1 }, 5, 0.125)]
+    [TestCase("110", new[] { 0, 0, 1 }, new[] { 1, -1, 0 }, new[] { 1, 1, 0 }, 6, 0.0)]
+    [TestCase("100", new[] { 1, 0, 0 }, new[] { 0, 1, 0 }, new[] { 0, 0, 1 }, 4, 0.0)]
+    public void SurfaceEnergiesOfSilicon(string face, int[] x, int[] y, int[] z, int cells, double offset)
+    {
+        string file = ReferenceCase.PotentialFile("Si.sw");
+        var reference = TestData.Json("md/elastic_surface_0K.json").GetProperty("sw_si");
+        double a = reference.GetProperty("lattice_constant_A").GetDouble(), bulk = reference.GetProperty("cohesive_energy_eV_per_atom").GetDouble();
+        var field = new ForceField(StillingerWeber.Read(file, ["Si"]));
+        var slab = Crystal.Create("diamond", [Crystal.Element("Si")], a, [2, 2, cells], orientation: [x, y, z], vacuum: 15, offset: offset);
+        double expected = reference.GetProperty("surfaces").GetProperty(face).GetProperty("unrelaxed_J_m2").GetDouble();
+        Assert.That(DefectEnergies.Surface(field, slab, bulk) * Codata.ElementaryCharge * 1e20, Is.EqualTo(expected).Within(1e-8));
+        expected = reference.GetProperty("surfaces").GetProperty(face).GetProperty("relaxed_J_m2").GetDouble();
+        Assert.That(DefectEnergies.Surface(field, slab, bulk, new MinimizerOptions { ForceTolerance = 1e-6 }) * Codata.ElementaryCharge * 1e20, Is.EqualTo(expected).Within(1e-8));
+    }
+
+    [Test]
+    public void VacancyEnergyOfSilicon()
+    {
+        string file = ReferenceCase.PotentialFile("Si.sw");
+        var reference = TestData.Json("md/elastic_surface_0K.json").GetProperty("sw_si");
+        var field = new ForceField(StillingerWeber.Read(file, ["Si"]));
+        var crystal = Crystal.Create("diamond", [Crystal.Element("Si")], reference.GetProperty("lattice_constant_A").GetDouble(), [5, 5, 5]);
+        double expected = reference.GetProperty("vacancy_formation_eV").GetProperty("unrelaxed").GetDouble();
+        Assert.That(DefectEnergies.Vacancy(field, crystal), Is.EqualTo(expected).Within(1e-6));
     }
 
     [Test]

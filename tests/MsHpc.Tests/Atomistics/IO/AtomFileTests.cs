@@ -131,7 +131,7 @@ public sealed class AtomFileTests
             atom_style full
             bond_style harmonic
             angle_style harmonic
-            dihedral_style fourier
+            dihedral_style charmm
             improper_style harmonic
             pair_style lj/cut 5.0
             read_data a.data
