@@ -45,6 +45,14 @@ internal static class AtomLanguage
     private static readonly string[] s_suffixes = [".extxyz", ".xyz", ".data", ".lmp", ".dump", ".lammpstrj"];
     private static readonly Key<string> FileKey = May<string>("file", new FileSpec("a file of atoms", s_suffixes), "extxyz, LAMMPS data (.data, .lmp) or dump (.dump, .lammpstrj); of several frames the last");
     private static readonly Key<SystemChoice> CrystalKey = May<SystemChoice>("crystal", CrystalSpec, "a perfect crystal, made on the spot");
+    private static readonly Key<string> PrmtopKey = Need("prmtop", new FileSpec("an Amber parameter file", ".prmtop", ".parm7", ".top"), "Amber parameter file");
+    private static readonly Key<string> InpcrdKey = Need("inpcrd", new FileSpec("an Amber coordinate file", ".inpcrd", ".rst7", ".crd", ".rst"), "Amber coordinates");
+    private static readonly Key<SystemChoice> AmberKey = May<SystemChoice>("amber", new MapSpec<SystemChoice>("amber_system", "Atoms, charges and bonds of Amber files.", m =>
+    {
+        string prmtop = m.Get(PrmtopKey), inpcrd = m.Get(InpcrdKey);
+        Atoms Make() => AmberTopology.Read(prmtop, inpcrd).Atoms;
+        return new SystemChoice(Path.GetFileName(prmtop), prmtop, Make, Make, null) { Other = inpcrd };
+    }, PrmtopKey, InpcrdKey), "Amber files; their force field is the model 'amber'");
     private static readonly Key<string> StyleKey = May<string>("atom_style", new ChoiceSpec<string>(("atomic", "atomic", "id type x y z"), ("charge", "charge", "id type q x y z"),
         ("molecular", "molecular", "id molecule type x y z"), ("full", "full", "id molecule type q x y z")), "of a LAMMPS data file that does not say it");
     private static readonly Key<LammpsUnits> FileUnitsKey = May("file_units", new ChoiceSpec<LammpsUnits>(("metal", LammpsUnits.Metal, "eV, Å, ps"), ("real", LammpsUnits.Real, "kcal/mol, Å, fs")), "units of a LAMMPS file", LammpsUnits.Metal);
@@ -56,11 +64,11 @@ internal static class AtomLanguage
     {
         double? temperature = m.Optional(StartTemperatureKey);
         int[] repeat = [.. m.Get(RepeatKey)!];
-        var source = m.Has(CrystalKey) ? m.Get(CrystalKey)! : FromFile(m);
+        var source = m.Has(CrystalKey) ? m.Get(CrystalKey)! : m.Has(AmberKey) ? m.Get(AmberKey)! : FromFile(m);
         bool again = repeat.Any(n => n > 1);
         return source with { Temperature = temperature, Make = again ? () => Crystal.Repeat(source.Make(), repeat) : source.Make, Description = again ? $"{source.Description}, repeated {string.Join(" × ", repeat)}" : source.Description };
-    }, FileKey, CrystalKey, StyleKey, FileUnitsKey, DumpElementsKey, RepeatKey, StartTemperatureKey)
-    { ExactlyOne = [[FileKey, CrystalKey]] };
+    }, FileKey, CrystalKey, AmberKey, StyleKey, FileUnitsKey, DumpElementsKey, RepeatKey, StartTemperatureKey)
+    { ExactlyOne = [[FileKey, CrystalKey, AmberKey]] };
 
     private static SystemChoice FromFile(MapValues m)
     {
@@ -141,6 +149,39 @@ internal static class AtomLanguage
             builtIn is not null);
     }
 
+    // Amber's own value of e²/4πε₀, 18.2223² kcal/mol Å: its charges are meant with it.
+    private const double AmberCoulomb = 18.2223 * 18.2223 * 4184 / (Codata.Avogadro * Codata.ElementaryCharge);
+
+    private static readonly Key<double> AmberCutoffKey = May("cutoff", Positive(Dimension.Distance), "cutoff of Lennard-Jones and of the real-space Coulomb sum; left out: all pairs, of molecules in vacuum", double.PositiveInfinity);
+    private static readonly Key<string> CoulombKey = May("coulomb", new ChoiceSpec<string>(("plain", "plain", "all pairs within the cutoff, without correction: for molecules in vacuum"), ("ewald", "ewald", "Ewald's sum: periodic in three directions"), ("none", "none", "no charges")),
+        "interaction of charges", "plain");
+    private static readonly Key<double> AccuracyKey = May("accuracy", new NumberSpec(Dimension.None, 1e-14, 1e-2), "of Ewald's sum, relative", 1e-6);
+
+    private static readonly MapSpec<InteractionChoice> Amber = new("model_amber", "The force field of an Amber parameter file: bonds, angles, dihedrals, scaled 1–4 pairs, Lennard-Jones, charges.", m =>
+    {
+        string prmtop = m.Get(PrmtopKey), coulomb = m.Get(CoulombKey)!;
+        double cutoff = m.Get(AmberCutoffKey);
+        return new InteractionChoice("amber", [prmtop], atoms =>
+        {
+            var topology = AmberTopology.Read(prmtop);
+            if (topology.Count != atoms.Count) throw new InputException($"{Path.GetFileName(prmtop)} has {topology.Count} atoms, the system {atoms.Count}");
+            Interaction[] charges = coulomb switch
+            {
+                "none" => [],
+                "ewald" => Ewald.Create(atoms, cutoff, m.Get(AccuracyKey), AmberCoulomb),
+                _ => [PlainCoulomb.Create(atoms.Species.Count, cutoff, AmberCoulomb)],
+            };
+            return MolecularForceField.FromTopology(atoms, topology.LennardJones, cutoff, charges, coulombConstant: AmberCoulomb).Interactions;
+        });
+    }, PrmtopKey, AmberCutoffKey, CoulombKey, AccuracyKey)
+    {
+        Check = (m, reader) =>
+        {
+            if (m.Get(CoulombKey) == "ewald" && !m.Has(AmberCutoffKey)) reader.Fault(m.Node, "'cutoff' is missing: Ewald's sum needs one");
+            if (m.Has(AccuracyKey) && m.Get(CoulombKey) != "ewald") reader.Fault(m.Node["accuracy"]!, "the accuracy is that of Ewald's sum: coulomb: ewald");
+        },
+    };
+
     private static Interaction Silicon(Atoms atoms) => Symbols(atoms) is ["Si"] ? StillingerWeber.Silicon()
         : throw new InputException($"the Stillinger–Weber potential that is built in is for Si alone, and there is {string.Join(", ", Symbols(atoms))}: give a file");
 
@@ -157,6 +198,7 @@ internal static class AtomLanguage
         ("zhou2004", new MapSpec<InteractionChoice>("model_zhou2004", "Embedded-atom method, the analytic potentials of Zhou, Johnson and Wadley (Phys. Rev. B 69, 144113) for 16 metals and their alloys.",
             _ => new InteractionChoice("zhou2004", [], atoms => [Eam.FromZhou2004(Symbols(atoms))])), true),
         FileLaw("stillinger_weber", "Stillinger–Weber potential.", "a LAMMPS .sw file", [".sw"], (file, atoms) => StillingerWeber.Read(file, Symbols(atoms)), Silicon),
+        ("amber", Amber, false),
         FileLaw("tersoff", "Tersoff potential.", "a LAMMPS .tersoff file", [".tersoff"], (file, atoms) => Tersoff.Read(file, Symbols(atoms))),
     ];
 

@@ -10,7 +10,11 @@ namespace MsHpc.Multiscale.Jobs;
 /// <param name="Make">Makes them. Throws <see cref="InputException"/>.</param>
 /// <param name="Sample">Makes as few of them as show all their kinds, for checks.</param>
 /// <param name="Temperature">Velocities are drawn for this temperature, K; null: as they are.</param>
-public sealed record SystemChoice(string Description, string? File, Func<Atoms> Make, Func<Atoms> Sample, double? Temperature);
+public sealed record SystemChoice(string Description, string? File, Func<Atoms> Make, Func<Atoms> Sample, double? Temperature)
+{
+    /// <summary>A second file; null for none.</summary>
+    public string? Other { get; init; }
+}
 
 /// <summary>One term of the force field of a job.</summary>
 /// <param name="Name">Its key in the job language.</param>
@@ -72,7 +76,7 @@ public sealed record AtomOutput(int Thermo, string? Trajectory, int TrajectoryEv
 public sealed record AtomJob(SystemChoice System, IReadOnlyList<InteractionChoice> Model, AtomRun Run, AtomOutput Output)
 {
     /// <summary>Files that decide the result.</summary>
-    public IEnumerable<string> Files => Model.SelectMany(m => m.Files).Prepend(System.File).OfType<string>();
+    public IEnumerable<string> Files => Model.SelectMany(m => m.Files).Append(System.File).Append(System.Other).OfType<string>();
 
     /// <summary>The atoms, with velocities where asked.</summary>
     /// <param name="seed">The job's seed.</param>
