@@ -64,6 +64,9 @@ internal sealed partial class AmberFile
     /// <summary>Line of number k of a section.</summary>
     public int Line(string name, int k) => _sections[name] is var s ? s.First + k / s.PerLine : 0;
 
+    /// <summary>Numbers in a section (not of words, which may be blank).</summary>
+    public int Count(string name) => _sections.TryGetValue(name, out var s) ? s.Lines.Sum(l => (l.TrimEnd().Length + s.Width - 1) / s.Width) : 0;
+
     public int[] Integers(string name, int count) => Read(name, count, (text, fault) =>
         int.TryParse(text, NumberStyles.Integer, CultureInfo.InvariantCulture, out int value) ? value : throw fault("a whole number"));
 

@@ -67,7 +67,8 @@ public sealed class AmberTopology
         if (n < 1 || types < 1) throw file.Fault("POINTERS", $"{n} atoms of {types} types");
         if (p[20] != 0) throw file.Fault("POINTERS", "a perturbed topology (IFPERT) is not supported");
         if (p[29] != 0) throw file.Fault("POINTERS", "a water cap (IFCAP) is not supported");
-        if (file.Has("POINTERS") && Extra(file) > 0) throw file.Fault("POINTERS", "extra points (NUMEXTRA, e.g. TIP4P) are not supported");
+        // Old files have 30 numbers.
+        if (file.Count("POINTERS") > 30 && file.Integers("POINTERS", 31)[30] > 0) throw file.Fault("POINTERS", "extra points (NUMEXTRA, e.g. TIP4P) are not supported");
 
         _charges = [.. file.Reals("CHARGE", n).Select(q => q / ChargeUnit)];
         double[] masses = file.Reals("MASS", n);
@@ -111,12 +112,6 @@ public sealed class AmberTopology
             double[] box = file.Reals("BOX_DIMENSIONS", 4); // β, a, b, c
             _box = p[27] == 2 ? [box[1], box[2], box[3], box[0], box[0], box[0]] : [box[1], box[2], box[3], 90, box[0], 90];
         }
-    }
-
-    private static int Extra(AmberFile file)
-    {
-        try { return file.Integers("POINTERS", 31)[30]; }
-        catch (InputException) { return 0; } // old files have 30 numbers
     }
 
     private static void Refuse(AmberFile file)
@@ -264,7 +259,11 @@ public sealed class AmberTopology
             while (root[i] != i) i = root[i] = root[root[i]];
             return i;
         }
-        foreach (var (i, j, _) in Topology.Bonds) (int a, int b) = (Find(i), root[Math.Max(Find(i), Find(j))] = Math.Min(Find(i), Find(j)));
+        foreach (var (i, j, _) in Topology.Bonds)
+        {
+            int a = Find(i), b = Find(j);
+            root[Math.Max(a, b)] = Math.Min(a, b);
+        }
         var number = new int[Count];
         int molecules = 0;
         for (int i = 0; i < Count; i++) number[i] = Find(i) == i ? ++molecules : number[Find(i)];

@@ -11,7 +11,7 @@ namespace MsHpc.Atomistics.Potentials;
 /// Fᵢ = g (v̂ − cos θ û)/|u|,  Fₖ = g (û − cos θ v̂)/|v|,  Fⱼ = −Fᵢ − Fₖ,   g = 2 k (θ − θ₀)/sin θ
 /// </code>
 /// k in eV (without the factor ½), angles in radians. The arms' normals v̂ − cos θ û vanish like sin θ, so a stretched angle with θ₀ = π feels
-/// the right force down to θ = π exactly (sin θ below 1e-8 is held there; the error is smaller than that).
+/// the right force down to θ = π; sin θ is held at 1e-15 or more, where normals are rounding errors.
 /// </summary>
 public static class Angles
 {
@@ -34,7 +34,7 @@ public static class Angles
 
     private readonly struct Form : IBondedForm
     {
-        private const double LeastSine = 1e-8;
+        private const double LeastSine = 1e-15;
 
         public static int Atoms => 3;
 

@@ -183,66 +183,69 @@ internal abstract unsafe class BondedTerms<TForm> : Interaction where TForm : st
 }
 
 /// <summary>
-/// The angle ψ by which a turns into b about the axis d, right-handed:
+/// The dihedral angle φ of a chain i–j–k–l (0: cis; IUPAC sign) and its gradient, after Blondel and Karplus (J. Comput. Chem. 17, 1132, 1996, eqs. 7, 27, 28):
 /// <code>
-/// A = a × d, B = b × d,   cos ψ = A·B/(|A||B|),  sin ψ = (A × B)·d/(|A||B||d|)
-/// ∂ψ/∂a = |d| A/A²,  ∂ψ/∂b = −|d| B/B²,  ∂ψ/∂d = −(a·d) A/(|d| A²) + (b·d) B/(|d| B²)
+/// F = rᵢ − rⱼ, G = rⱼ − rₖ, H = rₗ − rₖ, A = F × G, B = H × G
+/// cos φ = A·B/(|A||B|),  sin φ = (B × A)·G/(|A||B||G|) = −(F·B)|G|/(|A||B|)
+/// ∂φ/∂F = −|G| A/A²,  ∂φ/∂H = |G| B/B²,  ∂φ/∂G = (F·G) A/(|G| A²) − (H·G) B/(|G| B²)
 /// </code>
-/// The first two turn a and b about d; the third follows since a joint rotation of a, b and d changes nothing. No division by sin ψ.
-/// A and B vanish only when three atoms are on one line; there the angle has no meaning, and the gradient is taken as zero.
+/// There is no division by sin φ. A or B vanish only when three atoms are on one line, where φ has no meaning; their squares are held at 1e-20 Å⁴.
 /// </summary>
-internal readonly struct Turn
+internal readonly struct Torsion
 {
-    private const double LeastArea = 1e-20; // Å⁴
-    private readonly double _ax, _ay, _az, _bx, _by, _bz, _a2, _b2, _d, _ad, _bd;
+    private readonly double _ax, _ay, _az, _bx, _by, _bz, _a2, _b2, _g, _fg, _hg;
 
-    public Turn(double ax, double ay, double az, double bx, double by, double bz, double dx, double dy, double dz)
+    public Torsion(ReadOnlySpan<double> r)
     {
-        (_ax, _ay, _az) = (ay * dz - az * dy, az * dx - ax * dz, ax * dy - ay * dx);
-        (_bx, _by, _bz) = (by * dz - bz * dy, bz * dx - bx * dz, bx * dy - by * dx);
-        _a2 = Math.Max(_ax * _ax + _ay * _ay + _az * _az, LeastArea);
-        _b2 = Math.Max(_bx * _bx + _by * _by + _bz * _bz, LeastArea);
-        _d = Math.Sqrt(dx * dx + dy * dy + dz * dz);
-        _ad = ax * dx + ay * dy + az * dz;
-        _bd = bx * dx + by * dy + bz * dz;
+        double fx = r[0] - r[3], fy = r[1] - r[4], fz = r[2] - r[5], gx = r[3] - r[6], gy = r[4] - r[7], gz = r[5] - r[8], hx = r[9] - r[6], hy = r[10] - r[7], hz = r[11] - r[8];
+        (_ax, _ay, _az) = (fy * gz - fz * gy, fz * gx - fx * gz, fx * gy - fy * gx);
+        (_bx, _by, _bz) = (hy * gz - hz * gy, hz * gx - hx * gz, hx * gy - hy * gx);
+        _a2 = Math.Max(_ax * _ax + _ay * _ay + _az * _az, 1e-20);
+        _b2 = Math.Max(_bx * _bx + _by * _by + _bz * _bz, 1e-20);
+        _g = Math.Sqrt(gx * gx + gy * gy + gz * gz);
+        _fg = fx * gx + fy * gy + fz * gz;
+        _hg = hx * gx + hy * gy + hz * gz;
         double scale = 1 / Math.Sqrt(_a2 * _b2);
         Cos = (_ax * _bx + _ay * _by + _az * _bz) * scale;
-        // A × B = (a·B) d is along d: (A × B)·d/|d| = (a·B) |d|.
-        Sin = (ax * _bx + ay * _by + az * _bz) * _d * scale;
+        Sin = -(fx * _bx + fy * _by + fz * _bz) * _g * scale;
     }
 
     public double Cos { get; }
 
     public double Sin { get; }
 
-    /// <summary>w ∂ψ/∂a, w ∂ψ/∂b, w ∂ψ/∂d.</summary>
-    public (double Ax, double Ay, double Az, double Bx, double By, double Bz, double Dx, double Dy, double Dz) Gradient(double w)
+    /// <summary>Forces for a torque −dE/dφ.</summary>
+    public void Forces(double torque, Span<double> f)
     {
-        double p = w * _d / _a2, q = -w * _d / _b2, s = -_ad / (_d * _d), t = -_bd / (_d * _d);
-        var (x, y, z, u, v, o) = (p * _ax, p * _ay, p * _az, q * _bx, q * _by, q * _bz);
-        return (x, y, z, u, v, o, s * x + t * u, s * y + t * v, s * z + t * o);
+        double p = -torque * _g / _a2, q = torque * _g / _b2, s = -_fg / (_g * _g), t = -_hg / (_g * _g);
+        double ix = p * _ax, iy = p * _ay, iz = p * _az, lx = q * _bx, ly = q * _by, lz = q * _bz, gx = s * ix + t * lx, gy = s * iy + t * ly, gz = s * iz + t * lz;
+        (f[0], f[1], f[2]) = (ix, iy, iz);
+        (f[3], f[4], f[5]) = (gx - ix, gy - iy, gz - iz);
+        (f[6], f[7], f[8]) = (-gx - lx, -gy - ly, -gz - lz);
+        (f[9], f[10], f[11]) = (lx, ly, lz);
     }
 }
 
-/// <summary>Eight of <see cref="Turn"/>.</summary>
-internal readonly struct TurnLanes
+/// <summary>Eight of <see cref="Torsion"/>.</summary>
+internal readonly struct TorsionLanes
 {
-    private readonly Lanes _ax, _ay, _az, _bx, _by, _bz, _a2, _b2, _d, _ad, _bd;
+    private readonly Lanes _ax, _ay, _az, _bx, _by, _bz, _a2, _b2, _g, _fg, _hg;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public TurnLanes(Lanes ax, Lanes ay, Lanes az, Lanes bx, Lanes by, Lanes bz, Lanes dx, Lanes dy, Lanes dz)
+    public TorsionLanes(ReadOnlySpan<Lanes> r)
     {
-        (_ax, _ay, _az) = (ay * dz - az * dy, az * dx - ax * dz, ax * dy - ay * dx);
-        (_bx, _by, _bz) = (by * dz - bz * dy, bz * dx - bx * dz, bx * dy - by * dx);
+        Lanes fx = r[0] - r[3], fy = r[1] - r[4], fz = r[2] - r[5], gx = r[3] - r[6], gy = r[4] - r[7], gz = r[5] - r[8], hx = r[9] - r[6], hy = r[10] - r[7], hz = r[11] - r[8];
         var least = Lane.Of(1e-20);
+        (_ax, _ay, _az) = (fy * gz - fz * gy, fz * gx - fx * gz, fx * gy - fy * gx);
+        (_bx, _by, _bz) = (hy * gz - hz * gy, hz * gx - hx * gz, hx * gy - hy * gx);
         _a2 = Vector512.Max(Lane.Fma(_az, _az, Lane.Fma(_ay, _ay, _ax * _ax)), least);
         _b2 = Vector512.Max(Lane.Fma(_bz, _bz, Lane.Fma(_by, _by, _bx * _bx)), least);
-        _d = Vector512.Sqrt(Lane.Fma(dz, dz, Lane.Fma(dy, dy, dx * dx)));
-        _ad = Lane.Fma(az, dz, Lane.Fma(ay, dy, ax * dx));
-        _bd = Lane.Fma(bz, dz, Lane.Fma(by, dy, bx * dx));
+        _g = Vector512.Sqrt(Lane.Fma(gz, gz, Lane.Fma(gy, gy, gx * gx)));
+        _fg = Lane.Fma(fz, gz, Lane.Fma(fy, gy, fx * gx));
+        _hg = Lane.Fma(hz, gz, Lane.Fma(hy, gy, hx * gx));
         var scale = Lanes.One / Vector512.Sqrt(_a2 * _b2);
         Cos = Lane.Fma(_az, _bz, Lane.Fma(_ay, _by, _ax * _bx)) * scale;
-        Sin = Lane.Fma(az, _bz, Lane.Fma(ay, _by, ax * _bx)) * _d * scale;
+        Sin = -Lane.Fma(fz, _bz, Lane.Fma(fy, _by, fx * _bx)) * _g * scale;
     }
 
     public Lanes Cos { get; }
@@ -250,12 +253,15 @@ internal readonly struct TurnLanes
     public Lanes Sin { get; }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public void Gradient(Lanes w, out Lanes ax, out Lanes ay, out Lanes az, out Lanes bx, out Lanes by, out Lanes bz, out Lanes dx, out Lanes dy, out Lanes dz)
+    public void Forces(Lanes torque, Span<Lanes> f)
     {
-        Lanes p = w * _d / _a2, q = -w * _d / _b2, inverse = -Lanes.One / (_d * _d), s = _ad * inverse, t = _bd * inverse;
-        (ax, ay, az) = (p * _ax, p * _ay, p * _az);
-        (bx, by, bz) = (q * _bx, q * _by, q * _bz);
-        (dx, dy, dz) = (Lane.Fma(s, ax, t * bx), Lane.Fma(s, ay, t * by), Lane.Fma(s, az, t * bz));
+        Lanes p = -torque * _g / _a2, q = torque * _g / _b2, inverse = -Lanes.One / (_g * _g), s = _fg * inverse, t = _hg * inverse;
+        Lanes ix = p * _ax, iy = p * _ay, iz = p * _az, lx = q * _bx, ly = q * _by, lz = q * _bz;
+        Lanes gx = Lane.Fma(s, ix, t * lx), gy = Lane.Fma(s, iy, t * ly), gz = Lane.Fma(s, iz, t * lz);
+        (f[0], f[1], f[2]) = (ix, iy, iz);
+        (f[3], f[4], f[5]) = (gx - ix, gy - iy, gz - iz);
+        (f[6], f[7], f[8]) = (-gx - lx, -gy - ly, -gz - lz);
+        (f[9], f[10], f[11]) = (lx, ly, lz);
     }
 }
 

@@ -8,9 +8,8 @@ namespace MsHpc.Atomistics.Potentials;
 /// Dihedrals i–j–k–l as a Fourier series, proper ones and impropers of the same form (Amber, CHARMM, GAFF, OPLS):
 /// <code>
 /// E = Σₙ kₙ (1 + cos(n φ − δₙ)),   −dE/dφ = Σₙ n kₙ sin(n φ − δₙ)
-/// F = rᵢ − rⱼ, G = rⱼ − rₖ, H = rₗ − rₖ, A = F × G, B = H × G,   cos φ = A·B/(|A||B|), sin φ = (B × A)·G/(|A||B||G|)
 /// </code>
-/// with forces that know no division by sin φ (A. Blondel and M. Karplus, J. Comput. Chem. 17, 1132, 1996, eqs. 27–28). φ = 0 is cis, the IUPAC sign.
+/// with φ and its gradient from <see cref="Torsion"/> (A. Blondel and M. Karplus, J. Comput. Chem. 17, 1132, 1996), φ = 0 cis.
 /// k in eV, δ in radians. Entries of one chain in a row are one series aₙ cos n φ + bₙ sin n φ, taken by the recursion of the cosines, without
 /// trigonometric functions.
 /// </summary>
@@ -72,46 +71,32 @@ public static class Dihedrals
 
         public static double Evaluate(ReadOnlySpan<double> r, ReadOnlySpan<double> p, Span<double> f)
         {
-            double ax = r[0] - r[3], ay = r[1] - r[4], az = r[2] - r[5], bx = r[9] - r[6], by = r[10] - r[7], bz = r[11] - r[8];
-            double dx = r[3] - r[6], dy = r[4] - r[7], dz = r[5] - r[8];
-            var turn = new Turn(ax, ay, az, bx, by, bz, dx, dy, dz);
-            // The turn from F to H about G is −φ.
-            double cos = turn.Cos, sin = -turn.Sin, c = 1, s = 0, energy = p[0], slope = 0;
+            var torsion = new Torsion(r);
+            double cos = torsion.Cos, sin = torsion.Sin, c = 1, s = 0, energy = p[0], torque = 0;
             for (int n = 1; 2 * n < p.Length; n++)
             {
                 (c, s) = (c * cos - s * sin, s * cos + c * sin);
                 double a = p[2 * n - 1], b = p[2 * n];
                 energy += a * c + b * s;
-                slope += n * (a * s - b * c);
+                torque += n * (a * s - b * c);
             }
-            var (fx, fy, fz, hx, hy, hz, gx, gy, gz) = turn.Gradient(-slope);
-            // slope = −dE/dφ; atoms i, l hold F and H, atoms j, k both ends of the axis.
-            (f[0], f[1], f[2]) = (fx, fy, fz);
-            (f[3], f[4], f[5]) = (gx - fx, gy - fy, gz - fz);
-            (f[6], f[7], f[8]) = (-gx - hx, -gy - hy, -gz - hz);
-            (f[9], f[10], f[11]) = (hx, hy, hz);
+            torsion.Forces(torque, f);
             return energy;
         }
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static Lanes Evaluate(ReadOnlySpan<Lanes> r, ReadOnlySpan<Lanes> p, Span<Lanes> f)
         {
-            Lanes ax = r[0] - r[3], ay = r[1] - r[4], az = r[2] - r[5], bx = r[9] - r[6], by = r[10] - r[7], bz = r[11] - r[8];
-            Lanes dx = r[3] - r[6], dy = r[4] - r[7], dz = r[5] - r[8];
-            var turn = new TurnLanes(ax, ay, az, bx, by, bz, dx, dy, dz);
-            Lanes cos = turn.Cos, sin = -turn.Sin, c = Lanes.One, s = Lanes.Zero, energy = p[0], slope = Lanes.Zero;
+            var torsion = new TorsionLanes(r);
+            Lanes cos = torsion.Cos, sin = torsion.Sin, c = Lanes.One, s = Lanes.Zero, energy = p[0], torque = Lanes.Zero;
             for (int n = 1; 2 * n < p.Length; n++)
             {
                 (c, s) = (c * cos - s * sin, Lane.Fma(s, cos, c * sin));
                 Lanes a = p[2 * n - 1], b = p[2 * n];
                 energy = Lane.Fma(a, c, Lane.Fma(b, s, energy));
-                slope = Lane.Fma(Lane.Of(n), a * s - b * c, slope);
+                torque = Lane.Fma(Lane.Of(n), a * s - b * c, torque);
             }
-            turn.Gradient(-slope, out var fx, out var fy, out var fz, out var hx, out var hy, out var hz, out var gx, out var gy, out var gz);
-            (f[0], f[1], f[2]) = (fx, fy, fz);
-            (f[3], f[4], f[5]) = (gx - fx, gy - fy, gz - fz);
-            (f[6], f[7], f[8]) = (-gx - hx, -gy - hy, -gz - hz);
-            (f[9], f[10], f[11]) = (hx, hy, hz);
+            torsion.Forces(torque, f);
             return energy;
         }
     }

@@ -5,13 +5,13 @@ using MsHpc.Core;
 namespace MsHpc.Atomistics.Potentials;
 
 /// <summary>
-/// Harmonic impropers, as LAMMPS' <c>improper_style harmonic</c> and CHARMM's:
+/// Harmonic impropers, as LAMMPS' <c>improper_style harmonic</c>, and CHARMM's where χ₀ = 0:
 /// <code>
-/// E = k (χ − χ₀)²,   χ = |ψ|,  ψ the turn from a = rᵢ − rⱼ to b = rₖ − rⱼ about the axis d = rₗ − rₖ
-/// −dE/dψ = −2 k (χ − χ₀) sign ψ
+/// E = k (χ − χ₀)²,   χ = |φ|,  φ the dihedral angle of i–j–k–l (<see cref="Torsion"/>)
+/// −dE/dφ = −2 k (χ − χ₀) sign φ
 /// </code>
-/// χ in 0 … π is the angle between the planes that (a, d) and (b, d) span. k in eV (without the factor ½), angles in radians. For 0 &lt; χ₀ &lt; π the
-/// energy has a kink at ψ = 0, as the definition has.
+/// χ in 0 … π is the angle between the planes i, j, k and j, k, l. k in eV (without the factor ½), angles in radians. For 0 &lt; χ₀ &lt; π the
+/// energy has a kink at φ = 0, as the definition has.
 /// </summary>
 public static class Impropers
 {
@@ -38,32 +38,18 @@ public static class Impropers
 
         public static double Evaluate(ReadOnlySpan<double> r, ReadOnlySpan<double> p, Span<double> f)
         {
-            double ax = r[0] - r[3], ay = r[1] - r[4], az = r[2] - r[5], bx = r[6] - r[3], by = r[7] - r[4], bz = r[8] - r[5];
-            double dx = r[9] - r[6], dy = r[10] - r[7], dz = r[11] - r[8];
-            var turn = new Turn(ax, ay, az, bx, by, bz, dx, dy, dz);
-            double x = Math.Atan2(Math.Abs(turn.Sin), turn.Cos) - p[1];
-            var (fx, fy, fz, hx, hy, hz, gx, gy, gz) = turn.Gradient(turn.Sin < 0 ? 2 * p[0] * x : -2 * p[0] * x);
-            (f[0], f[1], f[2]) = (fx, fy, fz);
-            (f[3], f[4], f[5]) = (-fx - hx, -fy - hy, -fz - hz);
-            (f[6], f[7], f[8]) = (hx - gx, hy - gy, hz - gz);
-            (f[9], f[10], f[11]) = (gx, gy, gz);
+            var torsion = new Torsion(r);
+            double x = Math.Atan2(Math.Abs(torsion.Sin), torsion.Cos) - p[1];
+            torsion.Forces(torsion.Sin < 0 ? 2 * p[0] * x : -2 * p[0] * x, f);
             return p[0] * x * x;
         }
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static Lanes Evaluate(ReadOnlySpan<Lanes> r, ReadOnlySpan<Lanes> p, Span<Lanes> f)
         {
-            Lanes ax = r[0] - r[3], ay = r[1] - r[4], az = r[2] - r[5], bx = r[6] - r[3], by = r[7] - r[4], bz = r[8] - r[5];
-            Lanes dx = r[9] - r[6], dy = r[10] - r[7], dz = r[11] - r[8];
-            var turn = new TurnLanes(ax, ay, az, bx, by, bz, dx, dy, dz);
-            var x = Terms.Atan2(Vector512.Abs(turn.Sin), turn.Cos) - p[1];
-            var slope = Lane.Of(-2) * p[0] * x;
-            turn.Gradient(Lane.Select(Vector512.LessThan(turn.Sin, Lanes.Zero), -slope, slope),
-                out var fx, out var fy, out var fz, out var hx, out var hy, out var hz, out var gx, out var gy, out var gz);
-            (f[0], f[1], f[2]) = (fx, fy, fz);
-            (f[3], f[4], f[5]) = (-fx - hx, -fy - hy, -fz - hz);
-            (f[6], f[7], f[8]) = (hx - gx, hy - gy, hz - gz);
-            (f[9], f[10], f[11]) = (gx, gy, gz);
+            var torsion = new TorsionLanes(r);
+            Lanes x = Terms.Atan2(Vector512.Abs(torsion.Sin), torsion.Cos) - p[1], torque = Lane.Of(-2) * p[0] * x;
+            torsion.Forces(Lane.Select(Vector512.LessThan(torsion.Sin, Lanes.Zero), -torque, torque), f);
             return p[0] * x * x;
         }
     }

@@ -132,7 +132,7 @@ public sealed class AmberTests
     [TestCase("%FLAG LENNARD_JONES_ACOEF", "%FLAG LENNARD_JONES_ACOE", "LENNARD_JONES_ACOEF is missing; did you mean 'LENNARD_JONES_ACOE'", 0)]
     [TestCase("%FLAG TITLE", "%FLAG CTITLE", "CHARMM (chamber)", 2)]
     [TestCase("%FLAG HBCUT", "%FLAG CMAP_COUNT", "CMAP", 0)]
-    [TestCase("  2.04636429E+00 -6.67300626E+00", "  2.04636429E+00 -6.6730o626E+00", "'-6.6730o626E+00' is not a number", 18)]
+    [TestCase("  2.04636429E+00 -6.67300626E+00", "  2.04636429E+00 -6.6730o626E+00", "'-6.6730o626E+00' is not a number", 17)]
     [TestCase("%FORMAT(10I8)", "%FORMAT(tenI8)", "cannot read the format", 6)]
     [TestCase("       3       6       3       3       9       3", "       3       7       3       3       9       3", "7 is no atom", 0)]
     [TestCase("       3       6       3       3       9       3", "       3       6      33       3       9       3", "type 33; there are 8", 0)]
@@ -142,7 +142,6 @@ public sealed class AmberTests
         string path = Path.Combine(TestData.Scratch(), "bad.prmtop"), text = File.ReadAllText(Prmtop(Vacuum));
         int at = text.IndexOf(from, StringComparison.Ordinal);
         Assert.That(at, Is.GreaterThanOrEqualTo(0));
-        if (to.Length == from.Length && to.StartsWith("  5", StringComparison.Ordinal)) Assert.Fail("setup");
         File.WriteAllText(path, text[..at] + to + text[(at + from.Length)..]);
         var fault = Assert.Throws<InputException>(() => AmberTopology.Read(path))!.Faults[0];
         Assert.Multiple(() =>
