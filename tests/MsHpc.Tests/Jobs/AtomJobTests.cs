@@ -53,6 +53,45 @@ public sealed class AtomJobTests
         Assert.That(File.ReadAllLines(Path.Combine(whole, "thermo.csv")), Has.Length.EqualTo(22), "a heading, the start, twenty lines");
     }
 
+    // As after kill −9: the trajectory and the tables are further than the checkpoint; what is beyond is dropped and done again.
+    [TestCase("t.extxyz")]
+    [TestCase("t.dump")]
+    [TestCase("t.h5")]
+    public void GoesOnFromAnOlderCheckpointWithTheSameBits(string trajectory)
+    {
+        string folder = TestData.Scratch(), whole = Path.Combine(folder, "whole"), parts = Path.Combine(folder, "parts");
+        var job = JobFile.Load(Write(Md.Replace("ENSEMBLE", "{langevin: {temperature: 60 K, friction: 0.01 1/fs}}", StringComparison.Ordinal).Replace("t.extxyz", trajectory, StringComparison.Ordinal), folder));
+        Run(job, whole);
+        // The other run is stopped late (so that an H5MD file still has its frames apart) and sent back to an older checkpoint.
+        Run(job, parts, stopAfter: 190);
+        Assert.That(Run(job, parts, restart: Path.Combine(parts, "checkpoint-000150.h5")).End, Is.EqualTo(RunEnd.Finished));
+        Assert.That(File.ReadAllText(Path.Combine(parts, "thermo.csv")), Is.EqualTo(File.ReadAllText(Path.Combine(whole, "thermo.csv"))));
+        Assert.That(File.ReadAllBytes(Path.Combine(parts, trajectory)), Is.EqualTo(File.ReadAllBytes(Path.Combine(whole, trajectory))));
+    }
+
+    // The program: a signal, exit code 75, a restart to the end; drift, speed and time left are on the screen.
+    [Test]
+    public void ASignalGivesACheckpointAndARestartGoesOn()
+    {
+        string folder = TestData.Scratch(), results = Path.Combine(folder, "results");
+        string file = Write(Md.Replace("ENSEMBLE", "nve", StringComparison.Ordinal).Replace("steps: 200", "steps: 20000", StringComparison.Ordinal).Replace("thermo: 10", "thermo: 500", StringComparison.Ordinal)
+            .Replace("checkpoint: {every: 50}", "checkpoint: {every: 10 min}", StringComparison.Ordinal), folder);
+        using (var process = JobKit.Start("run", file, "--output", results, "--threads", "1"))
+        {
+            _ = process.StandardError.ReadToEndAsync();
+            for (string? line = ""; line is not null && !line.Contains("step 1000/", StringComparison.Ordinal); line = process.StandardOutput.ReadLine()) { }
+            System.Diagnostics.Process.Start("kill", ["-TERM", process.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)]).WaitForExit();
+            process.StandardOutput.ReadToEnd();
+            Assert.That(process.WaitForExit(60_000));
+            Assert.That(process.ExitCode, Is.EqualTo(75));
+        }
+        var (code, output, error) = JobKit.Run("run", file, "--output", results, "--restart", "latest", "--threads", "1");
+        Assert.That(code, Is.Zero, error);
+        Assert.That(output, Does.Contain("restarted from").And.Contain("step 20000/20000").And.Contain("ns/day").And.Contain("left").And.Contain("drift"));
+        Assert.That(File.ReadAllLines(Path.Combine(results, "thermo.csv")), Has.Length.EqualTo(42));
+        Assert.That(File.ReadAllLines(Path.Combine(results, "t.extxyz")), Has.Length.EqualTo(258 * 801));
+    }
+
     [Test]
     public void ReportsWhatIsWrong()
     {
@@ -126,6 +165,22 @@ public sealed class AtomJobTests
         // At r = σ the energy is 0 and the force 24 ε/σ.
         Assert.That(result.History.Steps[0].Values[0], Is.EqualTo(0).Within(1e-15));
         Assert.That(result.History.Steps[0].Values[2], Is.EqualTo(24 * 0.0103 / 3.405).Within(1e-14));
+    }
+
+    // Amber files as a job: the energy is Amber's, whose constant of Coulomb differs from CODATA's in the fifth digit.
+    [Test]
+    public void AmberMoleculeHasTheEnergyOfOpenMm()
+    {
+        string folder = TestData.Scratch(), name = "alanine_dipeptide_vacuum";
+        foreach (string suffix in new[] { "prmtop", "inpcrd" }) File.Copy(TestData.File($"md/amber/{name}.{suffix}"), Path.Combine(folder, $"{name}.{suffix}"));
+        var result = Run(JobFile.Load(Write($$"""
+            schema: mshpc/1
+            job: {name: test, type: energy}
+            system: {amber: {prmtop: {{name}}.prmtop, inpcrd: {{name}}.inpcrd}}
+            model: {amber: {prmtop: {{name}}.prmtop}}
+
+            """, folder)), folder);
+        Assert.That(result.History.Steps[0].Values[0], Is.EqualTo(TestData.Json($"md/amber/openmm_{name}.json").GetProperty("energy_total_eV").GetDouble()).Within(2e-3));
     }
 
     // Each atomistic example runs, fast enough to be tried, and has its pictures.
