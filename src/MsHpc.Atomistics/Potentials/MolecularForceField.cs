@@ -5,11 +5,8 @@ namespace MsHpc.Atomistics.Potentials;
 /// <summary>Puts a molecular force field together.</summary>
 public static class MolecularForceField
 {
-    /// <summary>What an infinite cutoff becomes, Å: longer than any molecule, shorter than the way to padding.</summary>
-    internal const double NoCutoff = 1e6;
-
-    /// <summary>k_e = e²/4πε₀, eV Å/e² (CODATA 2022).</summary>
-    public static double CoulombConstant { get; } = Codata.ElementaryCharge / (4 * Math.PI * Codata.VacuumPermittivity) * 1e10;
+    /// <summary>A cutoff that holds all pairs of what does not repeat, Å: longer than any molecule, shorter than the way to padding.</summary>
+    public const double NoCutoff = 1e6;
 
     /// <summary>
     /// All terms of the atoms' topology that have entries, in the order bonds, angles, dihedrals, impropers, scaled pairs, then Lennard-Jones and
@@ -17,13 +14,13 @@ public static class MolecularForceField
     /// </summary>
     /// <param name="atoms">Atoms with topology, types, charges.</param>
     /// <param name="lennardJones">A, eV Å¹², and B, eV Å⁶, of types (i, j), i ≤ j: E = A/r¹² − B/r⁶. From ε, σ by <see cref="Mixed"/>.</param>
-    /// <param name="cutoff">Of Lennard-Jones, Å; infinite for all pairs of a molecule in vacuum; 0 when <paramref name="coulomb"/> contains it.</param>
+    /// <param name="cutoff">Of Lennard-Jones, Å; <see cref="NoCutoff"/> or more for all pairs of a molecule in vacuum; 0 when <paramref name="coulomb"/> contains it.</param>
     /// <param name="coulomb">Coulomb between all pairs that are not excluded (Ewald's parts, damped shifted force, plain); empty: no charges.</param>
     /// <param name="truncation">What happens to Lennard-Jones at the cutoff.</param>
-    /// <param name="coulombConstant">k_e of the scaled pairs, eV Å/e²; null: CODATA. Give what <paramref name="coulomb"/> uses.</param>
+    /// <param name="coulombConstant">k_e of the scaled pairs, eV Å/e². Give what <paramref name="coulomb"/> uses.</param>
     /// <exception cref="InputException">No topology, an infinite cutoff where the cell repeats, parameters that do not fit.</exception>
     public static ForceField FromTopology(Atoms atoms, Func<int, int, (double A, double B)> lennardJones, double cutoff, IReadOnlyList<Interaction>? coulomb = null,
-        Truncation truncation = Truncation.Cut, double? coulombConstant = null)
+        Truncation truncation = Truncation.Cut, double coulombConstant = Codata.CoulombInEvAngstrom)
     {
         var topology = atoms.Topology ?? throw new InputException("a molecular force field needs atoms with a topology: bonds, angles, dihedrals");
         coulomb ??= [];
@@ -37,7 +34,7 @@ public static class MolecularForceField
         if (topology.Dihedrals.Count > 0) terms.Add(Dihedrals.Create(topology, reach));
         if (topology.Impropers.Count > 0) terms.Add(Impropers.Create(topology, reach));
         if (topology.Scaled.Any(s => s.Coulomb != 0 || s.LennardJones != 0))
-            terms.Add(ScaledPairs.Create(atoms, lennardJones, coulomb.Count == 0 ? 0 : coulombConstant ?? CoulombConstant, reach));
+            terms.Add(ScaledPairs.Create(atoms, lennardJones, coulomb.Count == 0 ? 0 : coulombConstant, reach));
         if (cutoff != 0)
             terms.Add(LennardJones.Create(atoms.Species.Count, (i, j) => lennardJones(i, j) is var (a, b) && (a != 0 || b != 0) ? (a, b, cutoff) : (0, 0, 0), truncation));
         return new ForceField([.. terms, .. coulomb]);

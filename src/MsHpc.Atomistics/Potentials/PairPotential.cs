@@ -41,8 +41,11 @@ internal readonly struct FewTypes : ITypeCount { public static int Most => 8; }
 internal readonly struct ManyTypes : ITypeCount { public static int Most => int.MaxValue; }
 
 /// <summary>Parameters of one type i against the types of eight neighbours: parameter p against type t lies at <c>Table[p·Stride + t]</c>.</summary>
-internal readonly unsafe struct PairRow<TTypes>(double* table, int stride, int* types) where TTypes : struct, ITypeCount
+internal readonly unsafe struct PairRow<TTypes>(double* table, int stride, int* types, double* constants) where TTypes : struct, ITypeCount
 {
+    /// <summary>Numbers that are the same for all pairs of types.</summary>
+    public readonly double* Constants = constants;
+
     private readonly double* _table = table;
     private readonly int _stride = stride;
     private readonly int* _types = types;
@@ -69,16 +72,19 @@ internal readonly unsafe struct PairRow<TTypes>(double* table, int stride, int* 
 internal abstract unsafe class PairPotential<TForm> : Interaction where TForm : struct, IPairForm
 {
     private readonly int _types, _stride;
-    private readonly AlignedArray<double> _table = new();
+    private readonly AlignedArray<double> _table = new(), _constants = new();
     private readonly double[] _rows;
 
     /// <param name="types">Kinds of atoms, T.</param>
     /// <param name="rows">Parameters of types (i, j) at [(i·T + j)·P …]; symmetric. A squared cutoff of 0 switches a pair of types off.</param>
-    protected PairPotential(int types, double[] rows)
+    /// <param name="constants">Numbers for the wide kernel that are the same for all pairs of types.</param>
+    protected PairPotential(int types, double[] rows, ReadOnlySpan<double> constants = default)
     {
         int parameters = TForm.Parameters;
         if (rows.Length != types * types * parameters) throw new ArgumentException("parameters do not fit the number of types", nameof(rows));
         (_types, _rows) = (types, rows);
+        _constants.Require(constants.Length);
+        constants.CopyTo(_constants.Span(constants.Length));
         _stride = Math.Max(8, (types + 7) / 8 * 8);
         double* table = _table.Require((long)types * parameters * _stride);
         for (int i = 0; i < types; i++)
@@ -150,7 +156,7 @@ internal abstract unsafe class PairPotential<TForm> : Interaction where TForm : 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Wide<TTypes>(Domain d, ref Tally tally) where TTypes : struct, ITypeCount
     {
-        double* x = d.X, f = d.F, charge = d.Charge, table = _table.Pointer;
+        double* x = d.X, f = d.F, charge = d.Charge, table = _table.Pointer, constants = _constants.Pointer;
         int* rows = d.Pairs.RowStart, offsets = d.Pairs.Offset, type = d.Type;
         int rowLength = TForm.Parameters * _stride;
         var lanes = Vector512.Create(0.0, 1, 2, 3, 4, 5, 6, 7);
@@ -169,7 +175,7 @@ internal abstract unsafe class PairPotential<TForm> : Interaction where TForm : 
                 {
                     Lanes dx = xi - Vector512.Load(xc), dy = yi - Vector512.Load(xc + 8), dz = zi - Vector512.Load(xc + 16);
                     var r2 = Lane.Fma(dz, dz, Lane.Fma(dy, dy, dx * dx));
-                    var p = new PairRow<TTypes>(row, _stride, type + 8 * c);
+                    var p = new PairRow<TTypes>(row, _stride, type + 8 * c, constants);
                     var mask = Vector512.LessThan(r2, p[0]) & Vector512.GreaterThan(lanes, Lane.Of(r));
                     if (masks) mask &= Lane.Mask(d.Pairs.Inside[i]);
                     if (TForm.UsesCharges) qq = Lane.Of(charge[i]) * Vector512.Load(charge + 8 * c);
@@ -188,7 +194,7 @@ internal abstract unsafe class PairPotential<TForm> : Interaction where TForm : 
                     double* xj = x + at, fj = f + at;
                     Lanes dx = xi - Vector512.Load(xj), dy = yi - Vector512.Load(xj + 8), dz = zi - Vector512.Load(xj + 16);
                     var r2 = Lane.Fma(dz, dz, Lane.Fma(dy, dy, dx * dx));
-                    var p = new PairRow<TTypes>(row, _stride, type + at / 3);
+                    var p = new PairRow<TTypes>(row, _stride, type + at / 3, constants);
                     var mask = Vector512.LessThan(r2, p[0]);
                     if (TForm.UsesCharges) qq = Lane.Of(charge[i]) * Vector512.Load(charge + at / 3);
                     var s = TForm.Evaluate(r2, p, qq, out var e) & mask;
@@ -209,7 +215,7 @@ internal abstract unsafe class PairPotential<TForm> : Interaction where TForm : 
                     double* xj = x + at, fj = f + at;
                     Lanes dx = xi - Vector512.Load(xj), dy = yi - Vector512.Load(xj + 8), dz = zi - Vector512.Load(xj + 16);
                     var r2 = Lane.Fma(dz, dz, Lane.Fma(dy, dy, dx * dx));
-                    var p = new PairRow<TTypes>(row, _stride, type + at / 3);
+                    var p = new PairRow<TTypes>(row, _stride, type + at / 3, constants);
                     var mask = Vector512.LessThan(r2, p[0]) & Lane.Mask(d.Pairs.Mask[k]);
                     if (TForm.UsesCharges) qq = Lane.Of(charge[i]) * Vector512.Load(charge + at / 3);
                     // Excluded atoms may coincide (virtual sites): a harmless distance instead.
