@@ -152,7 +152,7 @@ internal static class AtomLanguage
     // Amber's own value of e²/4πε₀, 18.2223² kcal/mol Å: its charges are meant with it.
     private const double AmberCoulomb = 18.2223 * 18.2223 * 4184 / (Codata.Avogadro * Codata.ElementaryCharge);
 
-    private static readonly Key<double> AmberCutoffKey = May("cutoff", Positive(Dimension.Distance), "cutoff of Lennard-Jones and of the real-space Coulomb sum; left out: all pairs, of molecules in vacuum", double.PositiveInfinity);
+    private static readonly Key<double> AmberCutoffKey = May("cutoff", Positive(Dimension.Distance), "cutoff of Lennard-Jones and of the real-space Coulomb sum; left out: all pairs, of molecules in vacuum", 0.0);
     private static readonly Key<string> CoulombKey = May("coulomb", new ChoiceSpec<string>(("plain", "plain", "all pairs within the cutoff, without correction: for molecules in vacuum"), ("ewald", "ewald", "Ewald's sum: periodic in three directions"), ("none", "none", "no charges")),
         "interaction of charges", "plain");
     private static readonly Key<double> AccuracyKey = May("accuracy", new NumberSpec(Dimension.None, 1e-14, 1e-2), "of Ewald's sum, relative", 1e-6);
@@ -160,7 +160,7 @@ internal static class AtomLanguage
     private static readonly MapSpec<InteractionChoice> Amber = new("model_amber", "The force field of an Amber parameter file: bonds, angles, dihedrals, scaled 1–4 pairs, Lennard-Jones, charges.", m =>
     {
         string prmtop = m.Get(PrmtopKey), coulomb = m.Get(CoulombKey)!;
-        double cutoff = m.Get(AmberCutoffKey);
+        double cutoff = m.Has(AmberCutoffKey) ? m.Get(AmberCutoffKey) : double.PositiveInfinity;
         return new InteractionChoice("amber", [prmtop], atoms =>
         {
             var topology = AmberTopology.Read(prmtop);
@@ -266,7 +266,7 @@ internal static class AtomLanguage
     private static readonly Key<IReadOnlyDictionary<string, IReadOnlyList<double>>> PointsKey = Need("points", new NamedSpec<IReadOnlyList<double>>(new ListSpec<double>(NumberSpec.Any, "three fractions", 3, 3), "name: [q1, q2, q3]"),
         "wave vectors by name, in fractions of the reciprocal vectors of the cell");
     private static readonly Key<int> PathPointsKey = May("resolution", new IntegerSpec(10, 10_000), "points along the whole path", 200);
-    private static readonly Key<int> MeshKey = May("dos_mesh", new IntegerSpec(0, 200), "wave vectors per direction for the density of states; 0: none", 12);
+    private static readonly Key<int> MeshKey = May("dos_mesh", new IntegerSpec(0, 200), "wave vectors per direction for the density of states; 0: none", 24);
     private static readonly MapSpec<AtomRun> PhononRun = new("phonon_run", "Phonon dispersion by finite displacements.", m => new AtomRun(Phonon: new PhononChoice([.. m.Get(SupercellKey)], m.Get(DisplacementKey),
         [.. m.Get(PathKey).Select(p => p == "|" ? null : ((string, double[])?)(p, m.Get(PointsKey)[p].ToArray()))], m.Get(PathPointsKey), m.Get(MeshKey))), SupercellKey, DisplacementKey, PathKey, PointsKey, PathPointsKey, MeshKey)
     {

@@ -141,9 +141,10 @@ internal sealed class ElasticEngine(Job job, Comm comm) : OneStepEngine(job, com
     }
 
     public override IReadOnlyList<ResultTable> Tables => _result is not { } r ? [] :
-        [new("elastic_constants_GPa", "Elastic constants, atoms relaxed", "GPa", Voigt, Voigt, Rows(r.Relaxed)), new("clamped_constants_GPa", "Elastic constants, atoms clamped to the strain", "GPa", Voigt, Voigt, Rows(r.Clamped))];
+        [new("elastic_constants_GPa", "Elastic constants (relaxed atoms)", "GPa", Voigt, Voigt, Rows(r.Relaxed)), new("clamped_constants_GPa", "Elastic constants (atoms clamped to the strain)", "GPa", Voigt, Voigt, Rows(r.Clamped))];
 
-    private static double[][] Rows(double[,] c) => [.. Enumerable.Range(0, 6).Select(i => Enumerable.Range(0, 6).Select(j => c[i, j] * Gpa).ToArray())];
+    /// <summary>In GPa; what is below the accuracy of the differences is a zero of symmetry.</summary>
+    private static double[][] Rows(double[,] c) => [.. Enumerable.Range(0, 6).Select(i => Enumerable.Range(0, 6).Select(j => Math.Abs(c[i, j]) < 1e-8 * Math.Abs(c[0, 0]) ? 0 : c[i, j] * Gpa).ToArray())];
 
     public override IReadOnlyList<(string Label, string Value)> KeyNumbers => _result is not { } r ? [] :
     [
@@ -242,9 +243,10 @@ internal sealed class PhononEngine(Job job, Comm comm) : OneStepEngine(job, comm
                 _bands.Add(phonons.Frequencies(q));
             }
         }
-        if (Choice.Mesh > 0) _density = phonons.DensityOfStates(Choice.Mesh, 120);
+        if (Choice.Mesh > 0) _density = phonons.DensityOfStates(Choice.Mesh, 80);
         var all = _bands.SelectMany(b => b).Where(double.IsFinite).ToList();
         (_lowest, _highest) = (all.Min(), all.Max());
+        if (Math.Abs(_lowest) < 1e-4 * _highest) _lowest = 0; // the acoustic modes at Γ
         if (phonons.MaxForce > 1e-3) Notes.Add($"the atoms are not at rest: the largest force is {G(phonons.MaxForce, 3)} eV/Å; relax them first (a minimize job)");
         if (_lowest < -0.01 * _highest) Notes.Add($"there are unstable modes: imaginary frequencies, shown as negative ones, down to {G(_lowest, 4)} THz");
         if (phonons.SumRule > 1e-2) Notes.Add($"the acoustic sum rule was violated by {G(phonons.SumRule, 3)} eV/Å² before it was imposed: a smaller displacement may help");

@@ -48,7 +48,7 @@ internal static class CurvePlot
             }
             if (labels.Any(l => l.Length > 0))
             {
-                var legend = plot.ShowLegend(Alignment.UpperRight);
+                var legend = plot.ShowLegend(Alignment.MiddleRight);
                 legend.BackgroundColor = Colors.Transparent;
                 legend.OutlineColor = legend.ShadowColor = Colors.Transparent;
                 legend.FontColor = ink;

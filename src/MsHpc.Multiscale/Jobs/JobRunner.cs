@@ -317,11 +317,8 @@ internal sealed class ResultWriter : IDisposable
         };
         var page = new SummaryPage(_job.Name, _engine.What, status, shade);
         var steps = History.Steps;
-        var numbers = new List<(string, string)>
-        {
-            ("steps", _engine.TotalSteps > 0 ? $"{_engine.Step} of {_engine.TotalSteps}" : $"{_engine.Step}"),
-            ("wall time", Duration(steps.Sum(s => s.Seconds))),
-        };
+        var numbers = new List<(string, string)> { ("wall time", Duration(steps.Sum(s => s.Seconds))) };
+        if (_job.Atoms is null || _engine.TotalSteps > 1) numbers.Insert(0, ("steps", _engine.TotalSteps > 0 ? $"{_engine.Step} of {_engine.TotalSteps}" : $"{_engine.Step}"));
         if (steps.Sum(s => s.Iterations) is > 0 and var iterations) numbers.Add(("Newton iterations", $"{iterations}"));
         if (steps.Any(s => s.HillMandel is not null)) numbers.Add(("largest Hill–Mandel residual", steps.Max(s => s.HillMandel)!.Value.ToString("0.0e+00", CultureInfo.InvariantCulture)));
         if (steps.Sum(s => s.Cuts) is > 0 and var cuts) numbers.Add(("steps cut", $"{cuts}"));
@@ -349,16 +346,17 @@ internal sealed class ResultWriter : IDisposable
         foreach (var table in _engine.Tables)
             page.Table($"{table.Heading}{(table.Unit.Length > 0 ? $" in {table.Unit}" : "")}", ["", .. table.Columns], table.Rows.Select((r, i) => (IReadOnlyList<string>)[table.RowLabels[i], .. r.Select(Numbers.Short)]));
         page.Notes("Notes", History.Notes.Concat(_engine.Notes).Distinct());
-        if (steps.Count > 0)
+        if (steps.Count > 0 && (_job.Atoms is null || _engine.TotalSteps > 1))
         {
             // A page of ten thousand rows helps nobody: the table file has them all.
             int stride = Math.Max(1, (steps.Count + 199) / 200);
             bool micro = steps.Any(s => s.HillMandel is not null);
-            string[] more = micro ? ["Hill–Mandel", "micro failures", "imbalance"] : [];
-            page.Table(stride == 1 ? "Steps" : $"Steps (every {stride}th; all are in the table file)", ["step", "time", "iterations", "cuts", "residual", .. more,
+            bool iterative = _job.Atoms is null;
+            string[] usual = iterative ? ["iterations", "cuts", "residual"] : [], more = micro ? ["Hill–Mandel", "micro failures", "imbalance"] : [];
+            page.Table(stride == 1 ? "Steps" : $"Steps (every {stride}th; all are in the table file)", ["step", "time", .. usual, .. more,
                 .. History.Columns.Select((c, i) => History.ColumnUnits[i].Length > 0 ? $"{c} [{History.ColumnUnits[i]}]" : c), "seconds"],
                 steps.Where((_, i) => i % stride == stride - 1 || i == steps.Count - 1).Select(s => (IReadOnlyList<string>)
-                    [$"{s.Step}", Numbers.Short(s.Time), $"{s.Iterations}", $"{s.Cuts}", s.Norms.Length > 0 ? s.Norms[^1].ToString("0.0e+00", CultureInfo.InvariantCulture) : "",
+                    [$"{s.Step}", Numbers.Short(s.Time), .. iterative ? [$"{s.Iterations}", $"{s.Cuts}", s.Norms.Length > 0 ? s.Norms[^1].ToString("0.0e+00", CultureInfo.InvariantCulture) : ""] : Array.Empty<string>(),
                      .. micro ? [s.HillMandel?.ToString("0.0e+00", CultureInfo.InvariantCulture) ?? "", $"{s.MicroFailures}", s.Imbalance.ToString("F2", CultureInfo.InvariantCulture)] : Array.Empty<string>(),
                      .. s.Values.Select(Numbers.Short), s.Seconds.ToString("F2", CultureInfo.InvariantCulture)]));
         }

@@ -188,6 +188,7 @@ internal sealed class MdEngine : AtomEngine
                 $"Conserved energy (with what thermostat and barostat hold) less its start{(_last is { } t && double.IsFinite(t.Drift) ? $": drift {t.Drift.ToString("0.0e+00", CultureInfo.InvariantCulture)} eV per ps and atom, scatter {_md.ScatterPerAtom.ToString("0.0e+00", CultureInfo.InvariantCulture)} eV per atom" : "")}", trouble);
         }
         Add(CurvePlot.Draw(time, Column(5), "time [ps]", "pressure [GPa]", out trouble), "Pressure", trouble);
+        if (_md.Integrator.ChangesCell) Add(CurvePlot.Draw(time, Column(6, 1.0 / n), "time [ps]", "volume [Å³/atom]", out trouble), "Volume per atom", trouble);
         return figures;
     }
 

@@ -173,11 +173,11 @@ public sealed class AtomJobTests
     {
         string folder = TestData.Scratch(), name = "alanine_dipeptide_vacuum";
         foreach (string suffix in new[] { "prmtop", "inpcrd" }) File.Copy(TestData.File($"md/amber/{name}.{suffix}"), Path.Combine(folder, $"{name}.{suffix}"));
-        var result = Run(JobFile.Load(Write($$"""
+        var result = Run(JobFile.Load(Write("""
             schema: mshpc/1
             job: {name: test, type: energy}
-            system: {amber: {prmtop: {{name}}.prmtop, inpcrd: {{name}}.inpcrd}}
-            model: {amber: {prmtop: {{name}}.prmtop}}
+            system: {amber: {prmtop: alanine_dipeptide_vacuum.prmtop, inpcrd: alanine_dipeptide_vacuum.inpcrd}}
+            model: {amber: {prmtop: alanine_dipeptide_vacuum.prmtop}}
 
             """, folder)), folder);
         Assert.That(result.History.Steps[0].Values[0], Is.EqualTo(TestData.Json($"md/amber/openmm_{name}.json").GetProperty("energy_total_eV").GetDouble()).Within(2e-3));
