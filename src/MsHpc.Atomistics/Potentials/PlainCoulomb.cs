@@ -16,12 +16,13 @@ public static class PlainCoulomb
 {
     /// <summary>The potential for T types.</summary>
     /// <param name="types">Kinds of atoms, T.</param>
-    /// <param name="cutoff">r_c, Å.</param>
+    /// <param name="cutoff">r_c, Å; infinite for all pairs.</param>
     /// <param name="constant">C, eV Å/e².</param>
-    /// <exception cref="InputException">Cutoff or constant not positive or not finite.</exception>
+    /// <exception cref="InputException">Cutoff or constant not positive.</exception>
     public static Interaction Create(int types, double cutoff, double constant = Codata.CoulombInEvAngstrom)
     {
-        if (!(cutoff > 0) || !double.IsFinite(cutoff)) throw new InputException($"Coulomb: cutoff {cutoff} Å; it must be positive and finite");
+        if (!(cutoff > 0)) throw new InputException($"Coulomb: cutoff {cutoff} Å; it must be positive");
+        cutoff = Math.Min(cutoff, MolecularForceField.NoCutoff);
         if (!(constant > 0) || !double.IsFinite(constant)) throw new InputException($"Coulomb: constant {constant} eV Å; it must be positive");
         var rows = new double[2 * types * types];
         for (int k = 0; k < rows.Length; k += 2) (rows[k], rows[k + 1]) = (cutoff * cutoff, constant);
