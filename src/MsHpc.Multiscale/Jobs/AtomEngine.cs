@@ -34,7 +34,11 @@ internal abstract class AtomEngine : JobEngine
     public override IEnumerable<(string Name, Memory<double> Data)> StateArrays => [];
     public override bool IsReplicated => true;
     public override void Open(string folder) => Folder = folder;
-    public override void Dispose() { }
+
+    public override void Dispose()
+    {
+        foreach (var term in ForceField.Interactions) (term as IDisposable)?.Dispose();
+    }
 
     public override IReadOnlyList<(string File, string What)> Files => Task.Output.Structure is { } last ? [(last, "atoms at the end")] : [];
 

@@ -199,6 +199,7 @@ internal static class AtomLanguage
             _ => new InteractionChoice("zhou2004", [], atoms => [Eam.FromZhou2004(Symbols(atoms))])), true),
         FileLaw("stillinger_weber", "Stillinger–Weber potential.", "a LAMMPS .sw file", [".sw"], (file, atoms) => StillingerWeber.Read(file, Symbols(atoms)), Silicon),
         ("amber", Amber, false),
+        ("kim", new MappedSpec<string, InteractionChoice>(new TextSpec("the name of a KIM model"), model => new InteractionChoice("kim", [], atoms => [new KimModel(model, Symbols(atoms))])), false),
         FileLaw("tersoff", "Tersoff potential.", "a LAMMPS .tersoff file", [".tersoff"], (file, atoms) => Tersoff.Read(file, Symbols(atoms))),
     ];
 
@@ -354,7 +355,10 @@ internal static class AtomLanguage
         Atoms? atoms = null;
         Try("system", () => atoms = job.System.Sample());
         if (atoms is null) return;
-        Try("model", () => job.MakeForceField(atoms));
+        Try("model", () =>
+        {
+            foreach (var term in job.MakeForceField(atoms).Interactions) (term as IDisposable)?.Dispose();
+        });
         if (job.Run.Ensemble is { } ensemble) Try("run", () => ensemble.Make());
         bool periodic = atoms.Cell.Periodic[0] && atoms.Cell.Periodic[1] && atoms.Cell.Periodic[2];
         if (type is JobType.Elastic && !periodic) reader.Fault(root["system"]!, "elastic constants need a cell that is periodic in three directions");

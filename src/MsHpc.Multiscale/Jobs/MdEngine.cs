@@ -126,7 +126,11 @@ internal sealed class MdEngine : AtomEngine
             Notes.Add($"the energy drifts by {t.Drift.ToString("0.0e+00", CultureInfo.InvariantCulture)} eV per ps and atom: the time step is likely too large");
     }
 
-    public override void Dispose() => _trajectory?.Dispose();
+    public override void Dispose()
+    {
+        _trajectory?.Dispose();
+        base.Dispose();
+    }
 
     // ---- state ---------------------------------------------------------------------------------------------------------------------
 
