@@ -16,8 +16,8 @@ public sealed unsafe partial class Domain
     // Excluded partners of every atom, by tag; null when nothing is excluded, so that simple systems pay nothing.
     private int[]? _excludedStart;
     private int[] _excluded = [];
-    private readonly AlignedArray<int> _mark = new();
-    private int _masked;
+    // The nearest copies of excluded partners, row by row of owned slots.
+    private readonly AlignedArray<int> _partnerStart = new(), _partners = new();
 
     private void SetExclusions(Atoms atoms)
     {
@@ -37,67 +37,67 @@ public sealed unsafe partial class Domain
         foreach (var (i, j, _, _) in topology.Scaled) (_excluded[fill[i]++], _excluded[fill[j]++]) = (j, i);
     }
 
-    /// <summary>Partners of an atom that are left out of its lists.</summary>
-    private ReadOnlySpan<int> Excluded(int tag) => _excluded.AsSpan(_excludedStart![tag], _excludedStart[tag + 1] - _excludedStart[tag]);
-
-    /// <summary>Takes excluded entries out of the row of owned slot <paramref name="slot"/>, which is not padded yet.</summary>
-    /// <returns>The end of the row.</returns>
-    private int DropExcluded(int slot, int* index, int start, int end)
+    /// <summary>Looks up the slots of excluded partners and fills the masked part of <see cref="Pairs"/>. Before any list is built.</summary>
+    private void BuildExclusions()
     {
-        var partners = Excluded(Tag[slot]);
+        Pairs.HasMasks = _excludedStart is not null;
+        if (_excludedStart is null) return;
+        int* start = _partnerStart.Require(OwnedSlots + 1L), masked = Pairs.MaskedRows.Require(OwnedSlots + 1L);
+        byte* inside = Pairs.Insides.Require(OwnedSlots + 8L);
+        int count = 0, entries = 0;
+        for (int s = 0; s < OwnedSlots; s++)
+        {
+            int tag = Tag[s];
+            (start[s], masked[s], inside[s]) = (count, entries, tag < 0 ? (byte)0 : (byte)(0xfe << (s & 7)));
+            if (tag < 0) continue;
+            int partners = _excludedStart[tag + 1] - _excludedStart[tag], own = s >> 3;
+            int* slots = _partners.Require(count + partners, count), offset = Pairs.MaskedOffsets.Require(entries + partners, entries);
+            byte* mask = Pairs.Masks.Require(entries + partners, entries);
+            for (int k = 0; k < partners; k++)
+            {
+                int copy = Closest(s, _excluded[_excludedStart[tag] + k]), cluster = copy >> 3;
+                if (copy < 0) continue;
+                slots[count++] = copy;
+                byte others = (byte)~(1 << (copy & 7));
+                if (cluster == own) { inside[s] &= others; continue; }
+                // The other pairs of these two belong to the row of the partner.
+                if (cluster < own || cluster >= UpperClusters) continue;
+                int e = masked[s];
+                while (e < entries && offset[e] != 24 * cluster) e++;
+                if (e == entries) (offset[entries], mask[entries++]) = (24 * cluster, 0xff);
+                mask[e] &= others;
+            }
+        }
+        (start[OwnedSlots], masked[OwnedSlots]) = (count, entries);
+    }
+
+    /// <summary>Takes excluded slots out of the row of owned slot <paramref name="slot"/>, which is not padded yet. Any thread.</summary>
+    /// <returns>The end of the row.</returns>
+    private int WithoutExcluded(int slot, int* index, int start, int end)
+    {
+        if (_excludedStart is null) return end;
+        int first = _partnerStart.Pointer[slot];
+        var partners = new ReadOnlySpan<int>(_partners.Pointer + first, _partnerStart.Pointer[slot + 1] - first);
         if (partners.IsEmpty) return end;
-        int* mark = _mark.Pointer;
-        foreach (int tag in partners) if (Closest(slot, tag) is >= 0 and int copy) mark[copy] = slot;
         int kept = start;
-        for (int k = start; k < end; k++) if (mark[index[k]] != slot) index[kept++] = index[k];
+        for (int k = start; k < end; k++) if (!partners.Contains(index[k])) index[kept++] = index[k];
         return kept;
     }
 
-    /// <summary>Clears the marks, which hold the row that excludes a slot; before each list.</summary>
-    private void BeginExclusions()
-    {
-        if (_excludedStart is not null) new Span<int>(_mark.Require(Slots + 8), Slots + 8).Fill(-1);
-    }
-
-    /// <summary>Before <see cref="BuildPairs"/>.</summary>
-    private void BeginMasks()
-    {
-        _masked = 0;
-        Pairs.HasMasks = _excludedStart is not null;
-        if (!Pairs.HasMasks) return;
-        Pairs.MaskedRows.Require(OwnedSlots + 1L);
-        new Span<byte>(Pairs.Insides.Require(OwnedSlots + 8L), OwnedSlots).Fill(0xff);
-    }
-
-    /// <summary>Moves entries of the row of owned slot <paramref name="slot"/> that hold excluded atoms to the masked list. Rows come in order.</summary>
+    /// <summary>Takes entries that are in the masked list out of the row of owned slot <paramref name="slot"/>. Any thread.</summary>
     /// <returns>The end of the row.</returns>
-    private int MaskExcluded(int slot, int start, int end)
+    private int WithoutMasked(int slot, int* offsets, int start, int end)
     {
-        Pairs.MaskedRows.Pointer[slot] = _masked;
-        if (Tag[slot] < 0) return end;
-        int* offsets = Pairs.Offsets.Pointer;
-        foreach (int tag in Excluded(Tag[slot]))
+        if (_excludedStart is null) return end;
+        for (int k = Pairs.MaskedRowStart[slot]; k < Pairs.MaskedRowStart[slot + 1]; k++)
         {
-            int copy = Closest(slot, tag), cluster = copy >> 3, at = 24 * cluster;
-            if (copy < 0) continue;
-            byte keep = (byte)~(1 << (copy & 7));
-            if (cluster == slot >> 3) { Pairs.Insides.Pointer[slot] &= keep; continue; }
-            int k = Pairs.MaskedRows.Pointer[slot];
-            while (k < _masked && Pairs.MaskedOffsets.Pointer[k] != at) k++;
-            if (k < _masked) { Pairs.Masks.Pointer[k] &= keep; continue; }
-            int entry = new Span<int>(offsets + start, end - start).IndexOf(at);
-            if (entry < 0) continue;
+            int found = new Span<int>(offsets + start, end - start).IndexOf(Pairs.MaskedOffset[k]);
+            if (found < 0) continue;
             // Order of a row is the order of its sums: keep it.
-            new Span<int>(offsets + start + entry + 1, end - start - entry - 1).CopyTo(new Span<int>(offsets + start + entry, end - start - entry - 1));
+            int rest = end - start - found - 1;
+            new Span<int>(offsets + start + found + 1, rest).CopyTo(new Span<int>(offsets + start + found, rest));
             end--;
-            Pairs.MaskedOffsets.Require(_masked + 1L, _masked)[_masked] = at;
-            Pairs.Masks.Require(_masked + 1L, _masked)[_masked++] = keep;
         }
         return end;
-    }
-
-    private void EndMasks()
-    {
-        if (Pairs.HasMasks) Pairs.MaskedRows.Pointer[OwnedSlots] = _masked;
     }
 }

@@ -29,6 +29,7 @@ public sealed unsafe partial class Domain
     private void BuildLists()
     {
         double reach = Reach + Skin;
+        BuildExclusions();
         if ((Lists & ListKind.Clusters) != 0) BuildPairs(reach);
         if ((Lists & ListKind.Half) != 0) BuildAtoms(Half, reach, full: false);
         if ((Lists & ListKind.Full) != 0) BuildAtoms(Full, reach, full: true);
@@ -80,7 +81,6 @@ public sealed unsafe partial class Domain
         int* rows = Pairs.Rows.Require(OwnedSlots + 1L);
         var reach2 = Lane.Of(reach * reach);
         int length = 0;
-        BeginMasks();
         for (int c = 0; c < OwnedClusters; c++)
         {
             int count = Candidates(c, reach, all: false);
@@ -88,21 +88,18 @@ public sealed unsafe partial class Domain
             for (int r = 0; r < 8; r++)
             {
                 rows[8 * c + r] = length;
-                if (Tag[8 * c + r] >= 0)
+                if (Tag[8 * c + r] < 0) continue;
+                Lanes px = Lane.Of(x[24 * c + r]), py = Lane.Of(x[24 * c + 8 + r]), pz = Lane.Of(x[24 * c + 16 + r]);
+                for (int k = 0; k < count; k++)
                 {
-                    Lanes px = Lane.Of(x[24 * c + r]), py = Lane.Of(x[24 * c + 8 + r]), pz = Lane.Of(x[24 * c + 16 + r]);
-                    for (int k = 0; k < count; k++)
-                    {
-                        int d = found[k];
-                        uint near = d == c ? 0 : Near(x + 24L * d, px, py, pz, reach2);
-                        offsets[length] = 24 * d;
-                        length += near != 0 ? 1 : 0;
-                    }
+                    int d = found[k];
+                    uint near = d == c ? 0 : Near(x + 24L * d, px, py, pz, reach2);
+                    offsets[length] = 24 * d;
+                    length += near != 0 ? 1 : 0;
                 }
-                if (Pairs.HasMasks) length = MaskExcluded(8 * c + r, rows[8 * c + r], length);
+                length = WithoutMasked(8 * c + r, offsets, rows[8 * c + r], length);
             }
         }
-        EndMasks();
         rows[OwnedSlots] = length;
         Pairs.Length = length;
     }
@@ -115,7 +112,6 @@ public sealed unsafe partial class Domain
         var reach2 = Lane.Of(reach * reach);
         var lanes = Vector256.Create(0, 1, 2, 3, 4, 5, 6, 7);
         int length = 0, dummy = Dummy;
-        BeginExclusions();
         for (int c = 0; c < OwnedClusters; c++)
         {
             int count = Candidates(c, reach, all: full);
@@ -139,7 +135,7 @@ public sealed unsafe partial class Domain
                     else
                         for (; near != 0; near &= near - 1) index[length++] = 8 * d + BitOperations.TrailingZeroCount(near);
                 }
-                if (_excludedStart is not null) length = DropExcluded(8 * c + r, index, start[8 * c + r], length);
+                length = WithoutExcluded(8 * c + r, index, start[8 * c + r], length);
                 while ((length & 7) != 0) index[length++] = dummy;
             }
         }

@@ -13,21 +13,6 @@ public sealed unsafe partial class Domain
     /// <summary>Cells crossed by each owned slot, 3 numbers: unwrapped position = X + n₀ a + n₁ b + n₂ c.</summary>
     internal int* Image => _image.Pointer;
 
-    /// <summary>Writes positions (unwrapped), velocities and the cell of all ranks' atoms into <paramref name="atoms"/>. Collective.</summary>
-    public void Gather(Atoms atoms)
-    {
-        if (Comm.Size > 1)
-        {
-            // Each number comes from one rank; zeros of the others change no bit.
-            Array.Clear(atoms.Positions);
-            Array.Clear(atoms.Velocities);
-        }
-        Store(atoms);
-        if (Comm.Size == 1) return;
-        Comm.AllReduceSum(atoms.Positions);
-        Comm.AllReduceSum(atoms.Velocities);
-    }
-
     /// <summary>Where atoms were at the last <see cref="Rebuild"/>, carried along by the cell since: origin + E (r − origin), E = h h_ref⁻¹ (h: edge vectors as columns).</summary>
     private void Stretch()
     {

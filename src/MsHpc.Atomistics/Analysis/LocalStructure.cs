@@ -80,13 +80,12 @@ public static unsafe class LocalStructure
     public static CrystalStructure[] CommonNeighbors(Atoms atoms, double cutoff)
     {
         var result = new CrystalStructure[atoms.Count];
+        uint[] bonds = new uint[14]; // which neighbours are bonded to each other, as bits: from the vectors themselves, so images need no care
         foreach (var (i, near) in Neighbors(atoms, cutoff))
         {
             int n = near.Count;
             if (n is not (12 or 14)) continue;
-            // Which neighbours are bonded to each other, as bits: distances among the vectors themselves, so images need no care.
-            Span<uint> bonds = stackalloc uint[14];
-            bonds.Clear();
+            Array.Clear(bonds);
             for (int a = 0; a < n; a++)
                 for (int b = a + 1; b < n; b++)
                 {

@@ -38,7 +38,7 @@ public sealed unsafe class CalculatorInteraction : Interaction
     /// <inheritdoc/>
     public override void Compute(Domain domain, Want want, ref Tally tally)
     {
-        domain.Gather(_atoms);
+        domain.Store(_atoms);
         _calculator.Compute(_atoms, want, _results);
         for (int s = 0; s < domain.OwnedSlots; s++)
         {

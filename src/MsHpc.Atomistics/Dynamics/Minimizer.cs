@@ -242,9 +242,7 @@ public sealed class Minimizer
         var tally = field.Compute(_domain, Want.Virial);
         _results.Energy = tally.Energy;
         for (int k = 0; k < 6; k++) _results.Virial[k] = tally.Virial[k];
-        if (_comm.Size > 1) Array.Clear(_results.Forces);
         _domain.StoreForces(_results.Forces);
-        if (_comm.Size > 1) _comm.AllReduceSum(_results.Forces);
     }
 
     /// <summary>Factor that keeps every atom's and strain's move d within bounds.</summary>

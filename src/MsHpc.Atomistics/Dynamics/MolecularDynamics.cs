@@ -41,6 +41,8 @@ public sealed class MolecularDynamics
         if (options.Deformation is not null && !integrator.AllowsDeformation)
             throw new InputException(integrator.ChangesCell ? "a deformation and a barostat would both move the cell: leave one out"
                 : "a deformation with multiple time stepping is not supported: use velocity Verlet or a thermostat of one time step");
+        if (options.Constraints.Count > 0 && (options.Deformation is not null || integrator is Berendsen { ChangesCell: true }))
+            throw new InputException("stretching the cell step by step bends molecules that are held rigid: use the Nosé–Hoover barostat");
         (_atoms, _integrator, _options, _oldCell) = (atoms, integrator, options, atoms.Cell);
         foreach (var group in options.Driven)
             foreach (int i in group.Atoms)
@@ -83,7 +85,7 @@ public sealed class MolecularDynamics
     {
         get
         {
-            if (_stale) Domain.Gather(_atoms);
+            if (_stale) Domain.Store(_atoms);
             _stale = false;
             return _atoms;
         }
@@ -155,7 +157,7 @@ public sealed class MolecularDynamics
             if (!(temperature <= _options.MaxTemperature))
                 throw new StepFailure(string.Create(CultureInfo.InvariantCulture, $"the temperature is {temperature:g4} K, above the bound of {_options.MaxTemperature:g4} K"));
         }
-        catch (StepFailure failure)
+        catch (Exception failure) when (failure is StepFailure or NumericalException)
         {
             int suspect = Suspect();
             Recall();
@@ -257,6 +259,11 @@ public sealed class MolecularDynamics
 
     /// <summary>Root mean square of the conserved quantity about its line, eV per atom.</summary>
     public double ScatterPerAtom => _monitor.Scatter / Domain.AtomCount;
+
+    /// <summary>One line for the log: how far, and how well the conserved quantity was kept.</summary>
+    public string Summary => string.Create(CultureInfo.InvariantCulture, $"{Step} steps, {Time / 1000:g6} ps, {Domain.AtomCount} atoms; ")
+        + (double.IsNaN(_integrator.Reservoir) ? "no conserved quantity" : string.Create(CultureInfo.InvariantCulture,
+            $"conserved quantity drifts by {DriftPerPsAndAtom:g3} eV per ps and atom, scatter {ScatterPerAtom:g3} eV per atom"));
 
     /// <summary>The full state. The run goes on from the saved numbers, sorted anew: so a restart has the same bits. Collective.</summary>
     public StateFields Save()

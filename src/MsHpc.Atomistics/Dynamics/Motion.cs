@@ -462,6 +462,7 @@ public sealed unsafe class Motion
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal void DriftFlow(double[] e, double[] d, double dt)
     {
+        if (Constrained) CopyBefore();
         double* x = Domain.X, v = Domain.V;
         var o = Domain.Cell.Origin;
         Lanes fastest = Lanes.Zero, ox = Lane.Of(o[0]), oy = Lane.Of(o[1]), oz = Lane.Of(o[2]);

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 using MsHpc.Core;
 
 namespace MsHpc.Atomistics.Dynamics;
@@ -75,23 +76,28 @@ public sealed class Langevin : Thermostat
     internal unsafe void Stir(Motion m, double dt, long draw)
     {
         var domain = m.Domain;
-        double c = Math.Exp(-Friction * dt), spread = (1 - c * c) * KT, heat = 0;
-        double* w = m.InverseMass, bath = m.PartBath ? m.Bath : null;
-        for (int s = 0; s < domain.OwnedSlots; s++)
+        double decay = Math.Exp(-Friction * dt), spread = (1 - decay * decay) * KT;
+        double* v = domain.V, w = m.InverseMass, bath = m.PartBath ? m.Bath : null;
+        Lanes sum = Lanes.Zero, keep = Lane.Of(decay);
+        for (int c = 0; c < domain.OwnedClusters; c++, v += 24, w += 8)
         {
-            int tag = domain.Tag[s];
-            if (tag < 0 || bath != null && bath[s] == 0) continue;
-            var random = new Philox(m.Seed, tag, draw);
-            double* v = domain.V + (s / 8 * 24 + s % 8);
-            double sigma = Math.Sqrt(spread * w[s]), change = 0;
-            for (int k = 0; k < 24; k += 8)
-            {
-                double after = Math.FusedMultiplyAdd(sigma, random.NextNormal(), c * v[k]);
-                change += (after - v[k]) * (after + v[k]);
-                v[k] = after;
-            }
-            heat += 0.5 * change / w[s];
+            var (low, high) = Vector256.Widen(Vector256.Load(domain.Tag + 8 * c));
+            var tags = Vector512.Create(low, high);
+            var mask = Vector512.GreaterThanOrEqual(tags, Vector512<long>.Zero).AsDouble();
+            if (bath != null) mask &= Vector512.GreaterThan(Vector512.Load(bath + 8 * c), Lanes.Zero);
+            WideNormals.Next(m.Seed, tags, draw, out var x, out var y, out var z);
+            Lanes inverse = Vector512.Load(w), sigma = Vector512.Sqrt(inverse * spread);
+            Lanes vx = Vector512.Load(v), vy = Vector512.Load(v + 8), vz = Vector512.Load(v + 16);
+            x = Lane.Select(mask, Lane.Fma(sigma, x, keep * vx), vx);
+            y = Lane.Select(mask, Lane.Fma(sigma, y, keep * vy), vy);
+            z = Lane.Select(mask, Lane.Fma(sigma, z, keep * vz), vz);
+            var change = Lane.Fma(x - vx, x + vx, Lane.Fma(y - vy, y + vy, (z - vz) * (z + vz)));
+            x.Store(v);
+            y.Store(v + 8);
+            z.Store(v + 16);
+            sum += change / inverse;
         }
+        double heat = 0.5 * Vector512.Sum(sum);
         m.Constrain();
         _heat[0] += m.Comm.AllReduceSum(heat);
     }

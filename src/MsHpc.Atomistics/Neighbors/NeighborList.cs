@@ -41,8 +41,8 @@ public sealed unsafe class NeighborList
 /// are offsets (24·J) of clusters J with at least one atom within cutoff + skin of atom (I, r). Each pair of atoms appears once: J &gt; I, or J a cluster
 /// of upper ghosts. Pairs inside a cluster are not listed: kernels take rows r &lt; lane of every owned cluster themselves.
 /// <para>With exclusions (<see cref="HasMasks"/>) entries that hold an excluded atom are in a second list of the same kind, <see cref="MaskedRowStart"/>,
-/// <see cref="MaskedOffset"/>, with the lanes that do interact in <see cref="Mask"/>; and <see cref="Inside"/> has the lanes of its own cluster that
-/// each row interacts with.</para>
+/// <see cref="MaskedOffset"/>, with the lanes that do interact in <see cref="Mask"/>; and <see cref="Inside"/> has the higher lanes of its own
+/// cluster that each row interacts with. Masked entries are few, so that a kernel may take its pairs inside clusters and masked entries in a loop of its own.</para>
 /// </summary>
 public sealed unsafe class ClusterList
 {
@@ -72,6 +72,6 @@ public sealed unsafe class ClusterList
     /// <summary>Bit l is set when lane l of the masked entry interacts.</summary>
     public byte* Mask => Masks.Pointer;
 
-    /// <summary>For each owned slot: bit l is set when it interacts with lane l of its own cluster, lanes up to its own to be ignored.</summary>
+    /// <summary>For each owned slot: bit l is set when it interacts with lane l of its own cluster, l above its own.</summary>
     public byte* Inside => Insides.Pointer;
 }

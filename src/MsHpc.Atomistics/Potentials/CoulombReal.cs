@@ -12,7 +12,7 @@ namespace MsHpc.Atomistics.Potentials;
 /// F = −dφ/dr · r̂ = { C qᵢ qⱼ [erfc(α r)/r² + 2α/√π exp(−α² r²)/r] + 24ε (2 s¹² − s⁶)/r } r̂
 /// </code>
 /// Both are cut, not shifted. The wide kernel takes erfc(α r)/r = 1/r − α g(α² r²) with g(t) = erf(√t)/√t as a polynomial in t and the force from its exact
-/// derivative, so that forces remain the gradient of the energy whatever the polynomial's error (below 1e-3 of the requested accuracy, at most 1e-10, per unit of C q²α).
+/// derivative, so that forces remain the gradient of the energy whatever the polynomial's error (below 1e-2 of the requested accuracy, in units of C q²α).
 /// </summary>
 public static class CoulombReal
 {
@@ -31,7 +31,7 @@ public static class CoulombReal
 
     private static Interaction Create(int types, EwaldSplit split, Func<int, int, LennardJonesPair> pairs, string description, bool plain)
     {
-        const int Numbers = 5;
+        const int Numbers = 6;
         var rows = new double[types * types * Numbers];
         for (int i = 0; i < types; i++)
             for (int j = i; j < types; j++)
@@ -42,13 +42,20 @@ public static class CoulombReal
                 if (cutoff != split.Cutoff)
                     throw new InputException($"Lennard-Jones between types {i + 1} and {j + 1}: cutoff {cutoff} Å, Coulomb {split.Cutoff} Å; in one pass both must be the same, otherwise use two interactions");
                 double s6 = Math.Pow(sigma, 6);
-                double[] row = [cutoff * cutoff, 4 * epsilon * s6 * s6, 4 * epsilon * s6, split.Constant, split.Alpha];
+                double[] row = [cutoff * cutoff, 4 * epsilon * s6 * s6, 4 * epsilon * s6, split.Constant, split.Alpha, 0];
                 row.CopyTo(rows, (i * types + j) * Numbers);
                 row.CopyTo(rows, (j * types + i) * Numbers);
             }
-        double[] series = split.ErfSeries(Math.Min(1e-10, 1e-3 * split.Accuracy));
+        for (int i = 0; i < types; i++)
+        {
+            bool any = Enumerable.Range(0, types).Any(j => rows[(i * types + j) * Numbers + 1] != 0 || rows[(i * types + j) * Numbers + 2] != 0);
+            for (int j = 0; j < types; j++) rows[(i * types + j) * Numbers + 5] = any ? 1 : 0;
+        }
+        double[] series = split.ErfSeries(1e-2 * split.Accuracy);
         return (series.Length, plain) switch
         {
+            (<= 12, true) => new Potential<Form<Terms12, No>>(types, rows, Constants(split, series, 12), description),
+            (<= 12, false) => new Potential<Form<Terms12, Yes>>(types, rows, Constants(split, series, 12), description),
             (<= 16, true) => new Potential<Form<Terms16, No>>(types, rows, Constants(split, series, 16), description),
             (<= 16, false) => new Potential<Form<Terms16, Yes>>(types, rows, Constants(split, series, 16), description),
             (<= 20, true) => new Potential<Form<Terms20, No>>(types, rows, Constants(split, series, 20), description),
@@ -81,6 +88,7 @@ public static class CoulombReal
     }
 
     private interface ITerms { static abstract int Count { get; } }
+    private readonly struct Terms12 : ITerms { public static int Count => 12; }
     private readonly struct Terms16 : ITerms { public static int Count => 16; }
     private readonly struct Terms20 : ITerms { public static int Count => 20; }
     private readonly struct Terms32 : ITerms { public static int Count => 32; }
@@ -92,7 +100,7 @@ public static class CoulombReal
 
     private readonly struct Form<TTerms, TLennardJones> : IPairForm where TTerms : struct, ITerms where TLennardJones : struct, IFlag
     {
-        public static int Parameters => 5;
+        public static int Parameters => 6;
         public static bool UsesCharges => true;
 
         public static double Evaluate(double r2, ReadOnlySpan<double> p, double qq, out double energy)
@@ -108,18 +116,27 @@ public static class CoulombReal
         {
             double* c = p.Constants;
             Lanes i1 = ReciprocalSqrt(r2), i2 = i1 * i1, u = Lane.Fma(r2, Lane.Of(c[0]), -Lanes.One), far = Lane.Of(c[1]) * i1;
-            Lanes e = Lane.Fma(Lane.Of(c[2 * TTerms.Count]), u, Lane.Of(c[2 * TTerms.Count - 2])), f = Lane.Of(c[2 * TTerms.Count - 1]);
-            for (int k = 2 * TTerms.Count - 4; k >= 2; k -= 2)
-            {
-                e = Lane.Fma(e, u, Lane.Of(c[k]));
-                f = Lane.Fma(f, u, Lane.Of(c[k + 1]));
-            }
+            Lanes e = Polynomial(c + 2, u), f = Polynomial(c + 3, u);
             energy = qq * (far + e);
             var s = qq * Lane.Fma(far, i2, f);
-            if (!TLennardJones.Value) return s;
+            // Rows of atoms without Lennard-Jones to any other (hydrogen of water) save its arithmetic; the branch goes the same way all along a row.
+            if (!TLennardJones.Value || p.Table[5 * p.Stride] == 0) return s;
             Lanes i6 = i2 * i2 * i2, a = p[1] * i6, b = p[2];
             energy += (a - b) * i6;
             return Lane.Fma(Lane.Fma(a, Lane.Of(12), -b * Lane.Of(6)) * i6, i2, s);
+        }
+
+        /// <summary>Σ c[2k] uᵏ. Written out, so that one of the two polynomials costs nothing where its sum is not used.</summary>
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        private static unsafe Lanes Polynomial(double* c, Lanes u)
+        {
+            var s = Lane.Of(c[2 * TTerms.Count - 2]);
+            for (int k = TTerms.Count - 2; TTerms.Count > 20 && k >= 19; k--) s = Lane.Fma(s, u, Lane.Of(c[2 * k]));
+            if (TTerms.Count > 16) s = Lane.Fma(Lane.Fma(Lane.Fma(Lane.Fma(s, u, Lane.Of(c[36])), u, Lane.Of(c[34])), u, Lane.Of(c[32])), u, Lane.Of(c[30]));
+            if (TTerms.Count > 12) s = Lane.Fma(Lane.Fma(Lane.Fma(Lane.Fma(s, u, Lane.Of(c[28])), u, Lane.Of(c[26])), u, Lane.Of(c[24])), u, Lane.Of(c[22]));
+            s = Lane.Fma(Lane.Fma(Lane.Fma(Lane.Fma(s, u, Lane.Of(c[20])), u, Lane.Of(c[18])), u, Lane.Of(c[16])), u, Lane.Of(c[14]));
+            s = Lane.Fma(Lane.Fma(Lane.Fma(Lane.Fma(s, u, Lane.Of(c[12])), u, Lane.Of(c[10])), u, Lane.Of(c[8])), u, Lane.Of(c[6]));
+            return Lane.Fma(Lane.Fma(Lane.Fma(s, u, Lane.Of(c[4])), u, Lane.Of(c[2])), u, Lane.Of(c[0]));
         }
     }
 

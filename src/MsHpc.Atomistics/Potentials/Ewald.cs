@@ -13,7 +13,7 @@ namespace MsHpc.Atomistics.Potentials;
 /// W_ab = Σ_k E_k [δ_ab − 2 (1/k² + 1/4α²) k_a k_b] − δ_ab πC/(2Vα²) (Σ qᵢ)²
 /// </code>
 /// The last energy term is that of a uniform background which makes a charged cell neutral; without net charge it is zero. No surface term: the sum is
-/// embedded in a conductor. Cost N · number of k; ranks add their atoms' structure factors. See ParticleMeshEwald for many atoms.
+/// embedded in a conductor. Cost N · number of k; ranks add their atoms' structure factors. See <see cref="ParticleMeshEwald"/> for many atoms.
 /// </summary>
 public sealed unsafe class Ewald : Interaction
 {

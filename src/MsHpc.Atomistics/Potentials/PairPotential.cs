@@ -46,6 +46,12 @@ internal readonly unsafe struct PairRow<TTypes>(double* table, int stride, int* 
     /// <summary>Numbers that are the same for all pairs of types.</summary>
     public readonly double* Constants = constants;
 
+    /// <summary>The parameters, <see cref="Stride"/> numbers apart, for those that are the same for all types of neighbours.</summary>
+    public double* Table => _table;
+
+    /// <summary>See <see cref="Table"/>.</summary>
+    public int Stride => _stride;
+
     private readonly double* _table = table;
     private readonly int _stride = stride;
     private readonly int* _types = types;
@@ -165,19 +171,19 @@ internal abstract unsafe class PairPotential<TForm> : Interaction where TForm : 
         for (int c = 0; c < d.OwnedClusters; c++)
         {
             double* xc = x + 24L * c, fc = f + 24L * c;
+            if (masks) total += Masked<TTypes>(d, c);
             for (int r = 0; r < 8; r++)
             {
                 int i = 8 * c + r;
                 Lanes xi = Lane.Of(xc[r]), yi = Lane.Of(xc[8 + r]), zi = Lane.Of(xc[16 + r]);
                 double* row = table + type[i] * rowLength;
                 Lanes ax = Lanes.Zero, ay = Lanes.Zero, az = Lanes.Zero;
-                if (r < 7)
+                if (r < 7 && !masks)
                 {
                     Lanes dx = xi - Vector512.Load(xc), dy = yi - Vector512.Load(xc + 8), dz = zi - Vector512.Load(xc + 16);
                     var r2 = Lane.Fma(dz, dz, Lane.Fma(dy, dy, dx * dx));
                     var p = new PairRow<TTypes>(row, _stride, type + 8 * c, constants);
                     var mask = Vector512.LessThan(r2, p[0]) & Vector512.GreaterThan(lanes, Lane.Of(r));
-                    if (masks) mask &= Lane.Mask(d.Pairs.Inside[i]);
                     if (TForm.UsesCharges) qq = Lane.Of(charge[i]) * Vector512.Load(charge + 8 * c);
                     // Lanes at and below the diagonal may coincide with atom i: a harmless distance instead.
                     var s = TForm.Evaluate(Lane.Select(mask, r2, Lanes.One), p, qq, out var e) & mask;
@@ -209,33 +215,52 @@ internal abstract unsafe class PairPotential<TForm> : Interaction where TForm : 
                     (Vector512.Load(fj + 8) - dy).Store(fj + 8);
                     (Vector512.Load(fj + 16) - dz).Store(fj + 16);
                 }
-                for (int k = masks ? d.Pairs.MaskedRowStart[i] : 0; masks && k < d.Pairs.MaskedRowStart[i + 1]; k++)
-                {
-                    int at = d.Pairs.MaskedOffset[k];
-                    double* xj = x + at, fj = f + at;
-                    Lanes dx = xi - Vector512.Load(xj), dy = yi - Vector512.Load(xj + 8), dz = zi - Vector512.Load(xj + 16);
-                    var r2 = Lane.Fma(dz, dz, Lane.Fma(dy, dy, dx * dx));
-                    var p = new PairRow<TTypes>(row, _stride, type + at / 3, constants);
-                    var mask = Vector512.LessThan(r2, p[0]) & Lane.Mask(d.Pairs.Mask[k]);
-                    if (TForm.UsesCharges) qq = Lane.Of(charge[i]) * Vector512.Load(charge + at / 3);
-                    // Excluded atoms may coincide (virtual sites): a harmless distance instead.
-                    var s = TForm.Evaluate(Lane.Select(mask, r2, Lanes.One), p, qq, out var e) & mask;
-                    total += e & mask;
-                    dx *= s;
-                    dy *= s;
-                    dz *= s;
-                    ax += dx;
-                    ay += dy;
-                    az += dz;
-                    (Vector512.Load(fj) - dx).Store(fj);
-                    (Vector512.Load(fj + 8) - dy).Store(fj + 8);
-                    (Vector512.Load(fj + 16) - dz).Store(fj + 16);
-                }
                 fc[r] += Vector512.Sum(ax);
                 fc[8 + r] += Vector512.Sum(ay);
                 fc[16 + r] += Vector512.Sum(az);
             }
         }
         tally.Energy += Vector512.Sum(total);
+    }
+
+    /// <summary>With exclusions: the pairs inside cluster c and those of its masked entries. Returns their energy, lane by lane.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private Lanes Masked<TTypes>(Domain d, int c) where TTypes : struct, ITypeCount
+    {
+        double* x = d.X, f = d.F, charge = d.Charge;
+        int* type = d.Type;
+        Lanes total = Lanes.Zero, qq = Lanes.Zero;
+        for (int i = 8 * c; i < 8 * c + 8; i++)
+        {
+            double* xi = x + (24L * c + i % 8), fi = f + (24L * c + i % 8), row = _table.Pointer + type[i] * TForm.Parameters * _stride;
+            Lanes ax = Lanes.Zero, ay = Lanes.Zero, az = Lanes.Zero;
+            int first = d.Pairs.MaskedRowStart[i], end = d.Pairs.MaskedRowStart[i + 1];
+            for (int k = first - 1; k < end; k++)
+            {
+                int at = k < first ? 24 * c : d.Pairs.MaskedOffset[k];
+                double* xj = x + at, fj = f + at;
+                Lanes dx = Lane.Of(xi[0]) - Vector512.Load(xj), dy = Lane.Of(xi[8]) - Vector512.Load(xj + 8), dz = Lane.Of(xi[16]) - Vector512.Load(xj + 16);
+                var r2 = Lane.Fma(dz, dz, Lane.Fma(dy, dy, dx * dx));
+                var p = new PairRow<TTypes>(row, _stride, type + at / 3, _constants.Pointer);
+                var mask = Vector512.LessThan(r2, p[0]) & Lane.Mask(k < first ? d.Pairs.Inside[i] : d.Pairs.Mask[k]);
+                if (TForm.UsesCharges) qq = Lane.Of(charge[i]) * Vector512.Load(charge + at / 3);
+                // An atom meets itself, and excluded atoms may coincide: a harmless distance instead.
+                var s = TForm.Evaluate(Lane.Select(mask, r2, Lanes.One), p, qq, out var e) & mask;
+                total += e & mask;
+                dx *= s;
+                dy *= s;
+                dz *= s;
+                ax += dx;
+                ay += dy;
+                az += dz;
+                (Vector512.Load(fj) - dx).Store(fj);
+                (Vector512.Load(fj + 8) - dy).Store(fj + 8);
+                (Vector512.Load(fj + 16) - dz).Store(fj + 16);
+            }
+            fi[0] += Vector512.Sum(ax);
+            fi[8] += Vector512.Sum(ay);
+            fi[16] += Vector512.Sum(az);
+        }
+        return total;
     }
 }

@@ -10,7 +10,7 @@ namespace MsHpc.Atomistics.Potentials;
 /// φ = C qᵢ qⱼ/r,   F = C qᵢ qⱼ/r² · r̂,   r &lt; r_c
 /// </code>
 /// Meant for molecules without periodic images, with a cutoff larger than the molecule; in a periodic system the cut is an error of first order: use
-/// <see cref="Ewald"/> or ParticleMeshEwald.
+/// <see cref="Ewald"/> or <see cref="ParticleMeshEwald"/>.
 /// </summary>
 public static class PlainCoulomb
 {

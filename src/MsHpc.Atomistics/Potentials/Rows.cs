@@ -71,6 +71,45 @@ internal static unsafe class Rows
         c7 = Avx512F.Shuffle4x128(c, e, 0xDD);
     }
 
+    /// <summary>Columns of the rows of eight numbers at <c>rows + stride·index[l]</c>, sixteen rows.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Load8(float* rows, int* index, int stride, out Vector512<float> c0, out Vector512<float> c1, out Vector512<float> c2, out Vector512<float> c3,
+        out Vector512<float> c4, out Vector512<float> c5, out Vector512<float> c6, out Vector512<float> c7)
+    {
+        if (!Avx512DQ.IsSupported)
+        {
+            c0 = Column(rows, index, stride);
+            c1 = Column(rows + 1, index, stride);
+            c2 = Column(rows + 2, index, stride);
+            c3 = Column(rows + 3, index, stride);
+            c4 = Column(rows + 4, index, stride);
+            c5 = Column(rows + 5, index, stride);
+            c6 = Column(rows + 6, index, stride);
+            c7 = Column(rows + 7, index, stride);
+            return;
+        }
+        // Row l below, row l + 8 above.
+        Vector512<float> r0 = Two(rows, index, stride, 0), r1 = Two(rows, index, stride, 1), r2 = Two(rows, index, stride, 2), r3 = Two(rows, index, stride, 3);
+        Vector512<float> r4 = Two(rows, index, stride, 4), r5 = Two(rows, index, stride, 5), r6 = Two(rows, index, stride, 6), r7 = Two(rows, index, stride, 7);
+        // Pairs of numbers travel as doubles: rows (0, 1), (2, 3), … of columns 0, 1, 4, 5 (low) and 2, 3, 6, 7 (high).
+        Lanes low01 = Avx512F.UnpackLow(r0, r1).AsDouble(), low23 = Avx512F.UnpackLow(r2, r3).AsDouble(), low45 = Avx512F.UnpackLow(r4, r5).AsDouble(), low67 = Avx512F.UnpackLow(r6, r7).AsDouble();
+        Vector512<long> even = Vector512.Create(0L, 1, 8, 9, 4, 5, 12, 13), odd = Vector512.Create(2L, 3, 10, 11, 6, 7, 14, 15);
+        Lanes a = Avx512F.UnpackLow(low01, low23), b = Avx512F.UnpackLow(low45, low67), c = Avx512F.UnpackHigh(low01, low23), e = Avx512F.UnpackHigh(low45, low67);
+        c0 = Avx512F.PermuteVar8x64x2(a, even, b).AsSingle();
+        c4 = Avx512F.PermuteVar8x64x2(a, odd, b).AsSingle();
+        c1 = Avx512F.PermuteVar8x64x2(c, even, e).AsSingle();
+        c5 = Avx512F.PermuteVar8x64x2(c, odd, e).AsSingle();
+        Lanes high01 = Avx512F.UnpackHigh(r0, r1).AsDouble(), high23 = Avx512F.UnpackHigh(r2, r3).AsDouble(), high45 = Avx512F.UnpackHigh(r4, r5).AsDouble(), high67 = Avx512F.UnpackHigh(r6, r7).AsDouble();
+        a = Avx512F.UnpackLow(high01, high23);
+        b = Avx512F.UnpackLow(high45, high67);
+        c = Avx512F.UnpackHigh(high01, high23);
+        e = Avx512F.UnpackHigh(high45, high67);
+        c2 = Avx512F.PermuteVar8x64x2(a, even, b).AsSingle();
+        c6 = Avx512F.PermuteVar8x64x2(a, odd, b).AsSingle();
+        c3 = Avx512F.PermuteVar8x64x2(c, even, e).AsSingle();
+        c7 = Avx512F.PermuteVar8x64x2(c, odd, e).AsSingle();
+    }
+
     /// <summary>Subtracts (x, y, z) of each lane from the row of four numbers at <c>rows + 4·index[l]</c>. One row may appear many times.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Subtract3(double* rows, int* index, Lanes x, Lanes y, Lanes z)
@@ -94,6 +133,20 @@ internal static unsafe class Rows
         Subtract2(rows, index, 5, 7, Avx512F.PermuteVar8x64x2(yx, high, z1));
     }
 
+    /// <summary>Adds eight numbers at eight indices, one after the other: an index may come twice.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Add(double* to, int* index, double* values)
+    {
+        to[index[0]] += values[0];
+        to[index[1]] += values[1];
+        to[index[2]] += values[2];
+        to[index[3]] += values[3];
+        to[index[4]] += values[4];
+        to[index[5]] += values[5];
+        to[index[6]] += values[6];
+        to[index[7]] += values[7];
+    }
+
     /// <summary>Stores the lanes whose mask is set one after the other; what follows them is overwritten up to eight numbers.</summary>
     /// <returns>How many.</returns>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -106,6 +159,20 @@ internal static unsafe class Rows
         }
         int n = 0;
         for (int l = 0; l < 8; l++) if (mask.AsInt64()[l] != 0) to[n++] = value[l];
+        return n;
+    }
+
+    /// <inheritdoc cref="Pack(Lanes, Lanes, double*)"/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static int Pack(Lanes mask, Lanes value, float* to)
+    {
+        if (Avx512F.IsSupported)
+        {
+            Avx512F.ConvertToVector256Single(Avx512F.Compress(Lanes.Zero, mask, value)).Store(to);
+            return BitOperations.PopCount((uint)Vector512.ExtractMostSignificantBits(mask));
+        }
+        int n = 0;
+        for (int l = 0; l < 8; l++) if (mask.AsInt64()[l] != 0) to[n++] = (float)value[l];
         return n;
     }
 
@@ -131,6 +198,27 @@ internal static unsafe class Rows
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Lanes Two(double* low, double* high) => Avx512F.InsertVector256(Vector256.Load(low).ToVector512Unsafe(), Vector256.Load(high), 1);
+
+    /// <summary>Eight numbers in double precision.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes Widen(float* from)
+    {
+        if (Avx512F.IsSupported) return Avx512F.ConvertToVector512Double(Vector256.Load(from));
+        var (lower, upper) = Vector256.Widen(Vector256.Load(from));
+        return Vector512.Create(lower, upper);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<float> Two(float* rows, int* index, int stride, int l) =>
+        Avx512DQ.InsertVector256(Vector256.Load(rows + (long)stride * index[l]).ToVector512Unsafe(), Vector256.Load(rows + (long)stride * index[l + 8]), 1);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<float> Column(float* rows, int* index, int stride)
+    {
+        float* c = stackalloc float[16];
+        for (int l = 0; l < 16; l++) c[l] = rows[(long)stride * index[l]];
+        return Vector512.Load(c);
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Subtract2(double* rows, int* index, int low, int high, Lanes both)

@@ -14,10 +14,10 @@ public sealed class EamTests
     // The same splines, so the same numbers up to rounding.
     [Test]
     public void Funcfl([Values("eam_cu_u3_ortho", "eam_cu_u3_small_ortho")] string name) =>
-        ReferenceCase.Load(name).Compare(new ForceField(Eam.FromFuncfl(Shipped("Cu_u3.eam"))));
+        ReferenceCase.Load(name).Compare(new ForceField(Eam.FromFuncfl([Shipped("Cu_u3.eam")])));
 
     [Test]
-    public void Setfl() => ReferenceCase.Load("eam_alloy_cu_mishin_ortho").Compare(new ForceField(Eam.FromSetfl(Shipped("Cu_mishin1.eam.alloy"), "Cu")));
+    public void Setfl() => ReferenceCase.Load("eam_alloy_cu_mishin_ortho").Compare(new ForceField(Eam.FromSetfl(Shipped("Cu_mishin1.eam.alloy"), ["Cu"])));
 
     [Test]
     public void Alloy()
@@ -27,7 +27,7 @@ public sealed class EamTests
     }
 
     [Test]
-    public void FinnisSinclair() => ReferenceCase.Load("eam_fs_fe_mm_ortho").Compare(new ForceField(Eam.FromFinnisSinclair(Shipped("Fe_mm.eam.fs"), "Fe")));
+    public void FinnisSinclair() => ReferenceCase.Load("eam_fs_fe_mm_ortho").Compare(new ForceField(Eam.FromFinnisSinclair(Shipped("Fe_mm.eam.fs"), ["Fe"])));
 
     // Cohesive energies that the paper fits, at its neighbour distance r_e; hcp with the ideal axis ratio. The cutoff takes up to 2·10⁻⁴ eV off hcp metals, whose λ is large.
     [TestCase("Cu", "fcc", 2.556162, 3.54)]
@@ -57,7 +57,7 @@ public sealed class EamTests
         };
         int n = sites.Length / 3;
         var atoms = new Atoms([new Species(metal, 1)], new int[n], [.. sites.Select((s, i) => s * edges[i % 3])], Cell.Box(edges[0], edges[1], edges[2]));
-        var results = Evaluate(new ForceField(Eam.FromZhou2004(metal)), atoms, Want.Virial);
+        var results = Evaluate(new ForceField(Eam.FromZhou2004([metal])), atoms, Want.Virial);
         double volume = edges[0] * edges[1] * edges[2];
         Assert.Multiple(() =>
         {
@@ -95,10 +95,10 @@ public sealed class EamTests
 
     private static IEnumerable<TestCaseData> Cases()
     {
-        yield return new TestCaseData(() => new ForceField(Eam.FromZhou2004("Cu")), (string[])["Cu"]).SetArgDisplayNames("Zhou Cu");
-        yield return new TestCaseData(() => new ForceField(Eam.FromZhou2004("Cu", "Ta", "Mg")), (string[])["Cu", "Ta", "Mg"]).SetArgDisplayNames("Zhou CuTaMg");
-        yield return new TestCaseData(() => new ForceField(Eam.FromFuncfl(Shipped("Cu_u3.eam"), Shipped("Ag_u3.eam"))), (string[])["Cu", "Ag"]).SetArgDisplayNames("funcfl CuAg");
-        yield return new TestCaseData(() => new ForceField(Eam.FromFinnisSinclair(Shipped("AlFe_mm.eam.fs"), "Fe", "Al")), (string[])["Fe", "Al"]).SetArgDisplayNames("fs FeAl");
+        yield return new TestCaseData(() => new ForceField(Eam.FromZhou2004(["Cu"])), (string[])["Cu"]).SetArgDisplayNames("Zhou Cu");
+        yield return new TestCaseData(() => new ForceField(Eam.FromZhou2004(["Cu", "Ta", "Mg"])), (string[])["Cu", "Ta", "Mg"]).SetArgDisplayNames("Zhou CuTaMg");
+        yield return new TestCaseData(() => new ForceField(Eam.FromFuncfl([Shipped("Cu_u3.eam"), Shipped("Ag_u3.eam")])), (string[])["Cu", "Ag"]).SetArgDisplayNames("funcfl CuAg");
+        yield return new TestCaseData(() => new ForceField(Eam.FromFinnisSinclair(Shipped("AlFe_mm.eam.fs"), ["Fe", "Al"])), (string[])["Fe", "Al"]).SetArgDisplayNames("fs FeAl");
     }
 
     [TestCaseSource(nameof(Cases))]
@@ -158,10 +158,71 @@ public sealed class EamTests
     [Test]
     public void TwoTypesOfOneMetalAreOne()
     {
-        var one = Evaluate(new ForceField(Eam.FromZhou2004("Cu")), Skewed(["Cu"]), Want.Virial);
-        var two = Evaluate(new ForceField(Eam.FromZhou2004("Cu", "Cu")), Skewed(["Cu", "Cu"]), Want.Virial);
+        var one = Evaluate(new ForceField(Eam.FromZhou2004(["Cu"])), Skewed(["Cu"]), Want.Virial);
+        var two = Evaluate(new ForceField(Eam.FromZhou2004(["Cu", "Cu"])), Skewed(["Cu", "Cu"]), Want.Virial);
         Assert.That(two.Energy, Is.EqualTo(one.Energy).Within(1e-13 * Math.Abs(one.Energy)));
         Assert.That(two.Forces.Zip(one.Forces, (a, b) => Math.Abs(a - b)).Max(), Is.LessThan(1e-12));
+    }
+
+    // Distances and functions in single precision: 2⁻²⁴ of r, times steep slopes, against forces of eV/Å.
+    [Test]
+    public void Mixed([Values("Cu", "Cu Ta Mg")] string metals)
+    {
+        string[] elements = metals.Split(' ');
+        var atoms = Skewed(elements);
+        var exact = Evaluate(new ForceField(Eam.FromZhou2004(elements)), atoms, Want.Virial);
+        var mixed = Evaluate(new ForceField(Eam.FromZhou2004(elements, Precision.Mixed)), atoms, Want.Virial);
+        double error = mixed.Forces.Zip(exact.Forces, (a, b) => Math.Abs(a - b)).Max(), energy = Math.Abs(mixed.Energy - exact.Energy);
+        TestContext.Out.WriteLine($"forces up to {exact.Forces.Max(Math.Abs):F3} eV/Å: {error:E1} eV/Å; energy {exact.Energy:F3} eV: {energy:E1} eV");
+        Assert.That(error, Is.LessThan(1e-5).And.GreaterThan(0));
+        Assert.That(energy, Is.LessThan(1e-6 * Math.Abs(exact.Energy)));
+    }
+
+    [Test]
+    public void MixedBulk()
+    {
+        var reference = ReferenceCase.Load("eam_cu_u3_ortho");
+        var mixed = Evaluate(new ForceField(Eam.FromFuncfl([Shipped("Cu_u3.eam")], Precision.Mixed)), reference.Atoms, Want.Virial);
+        double error = mixed.Forces.Zip(reference.Forces, (a, b) => Math.Abs(a - b)).Max(), size = reference.Forces.Max(Math.Abs);
+        TestContext.Out.WriteLine($"{error / size:E1} of the largest force {size:F3} eV/Å");
+        Assert.That(error, Is.LessThan(3e-6 * size));
+    }
+
+    // Lists made before the atoms moved by less than half the skin, and not a byte allocated.
+    [Test]
+    public unsafe void MovedAtomsNeedNoNewLists([Values] Precision precision)
+    {
+        const int n = 3;
+        const double a = 3.615;
+        var random = new Random(5);
+        double[] basis = [0, 0, 0, 0, 0.5, 0.5, 0.5, 0, 0.5, 0.5, 0.5, 0];
+        var before = new double[12 * n * n * n];
+        for (int i = 0; i < before.Length; i++) before[i] = a * (basis[i % 12] + (i % 3 == 0 ? i / 12 % n : i % 3 == 1 ? i / 12 / n % n : i / 12 / n / n)) + 0.2 * random.NextDouble();
+        double[] after = [.. before.Select(x => x + 0.4 * (random.NextDouble() - 0.5))];
+        int[] types = [.. Enumerable.Range(0, before.Length / 3).Select(i => i % 2)];
+        Atoms Make(double[] x) => new([new Species("Cu", 1), new Species("Ag", 1)], types, x, Cell.Box(n * a, n * a, n * a));
+        var fresh = Evaluate(new ForceField(Eam.FromZhou2004(["Cu", "Ag"], precision)), Make(after), Want.Virial);
+        var field = new ForceField(Eam.FromZhou2004(["Cu", "Ag"], precision));
+        var domain = field.MakeDomain(Make(before), 0.9);
+        field.Compute(domain, Want.Virial);
+        for (int s = 0; s < domain.OwnedSlots; s++)
+            if (domain.Tag[s] >= 0)
+                for (int k = 0; k < 3; k++) domain.X[s / 8 * 24 + 8 * k + s % 8] += after[3 * domain.Tag[s] + k] - before[3 * domain.Tag[s] + k];
+        domain.UpdateGhosts();
+        Assert.That(domain.NeedsRebuild(), Is.False);
+        long allocated = GC.GetAllocatedBytesForCurrentThread();
+        var tally = field.Compute(domain, Want.Virial);
+        allocated = GC.GetAllocatedBytesForCurrentThread() - allocated;
+        var forces = new double[after.Length];
+        domain.StoreForces(forces);
+        // In single precision a distance may round either way after rounding in double.
+        double error = precision == Precision.Mixed ? 1e-5 : 1e-11;
+        Assert.Multiple(() =>
+        {
+            Assert.That(allocated, Is.Zero);
+            Assert.That(tally.Energy, Is.EqualTo(fresh.Energy).Within(error));
+            Assert.That(forces.Zip(fresh.Forces, (x, y) => Math.Abs(x - y)).Max(), Is.LessThan(error));
+        });
     }
 
     // A primitive cell of one atom, sheared to a longer one of the same lattice, against the cube of four.
@@ -169,9 +230,9 @@ public sealed class EamTests
     public void PrimitiveCellIsTheCube()
     {
         const double a = 3.7;
-        var field = new ForceField(Eam.FromZhou2004("Ni"));
+        var field = new ForceField(Eam.FromZhou2004(["Ni"]));
         var cube = Evaluate(field, new Atoms([new Species("Ni", 1)], [0, 0, 0, 0], [0, 0, 0, 0, a / 2, a / 2, a / 2, 0, a / 2, a / 2, a / 2, 0], Cell.Box(a, a, a)), Want.Virial);
-        var cell = Evaluate(new ForceField(Eam.FromZhou2004("Ni")), new Atoms([new Species("Ni", 1)], [0], [0.3, 0.4, 0.5], new Cell([a / 2, a / 2, 0, 0, a / 2, a / 2, a, a / 2, a / 2], [true, true, true], [0, 0, 0])), Want.Virial);
+        var cell = Evaluate(new ForceField(Eam.FromZhou2004(["Ni"])), new Atoms([new Species("Ni", 1)], [0], [0.3, 0.4, 0.5], new Cell([a / 2, a / 2, 0, 0, a / 2, a / 2, a, a / 2, a / 2], [true, true, true], [0, 0, 0])), Want.Virial);
         Assert.That(cell.Energy, Is.EqualTo(cube.Energy / 4).Within(1e-12));
         for (int k = 0; k < 6; k++) Assert.That(cell.Virial[k], Is.EqualTo(cube.Virial[k] / 4).Within(1e-11));
     }
@@ -179,7 +240,7 @@ public sealed class EamTests
     [Test]
     public void BeyondTheTableFIsLinearAndFlagged()
     {
-        var eam = Eam.FromZhou2004("Cu");
+        var eam = Eam.FromZhou2004(["Cu"]);
         var field = new ForceField(eam);
         var normal = Skewed(["Cu"]);
         Evaluate(field, normal, Want.Forces);
@@ -195,6 +256,26 @@ public sealed class EamTests
             return Evaluate(field, squeezed, Want.Forces).Energy;
         });
         Assert.That(exact.Forces[4], Is.EqualTo(force).Within(1e-7 * Math.Abs(force) + 1e-5));
+    }
+
+    // Whatever LAMMPS ships is read: comments, Fortran exponents and all.
+    [Test]
+    public void EveryShippedFile()
+    {
+        string folder = Path.GetDirectoryName(Shipped("Cu_u3.eam"))!;
+        Assert.Multiple(() =>
+        {
+            foreach (string file in Directory.GetFiles(folder, "*.eam*").Where(f => Path.GetExtension(f) is ".eam" or ".alloy" or ".fs"))
+            {
+                string[] elements = [.. File.ReadLines(file).Skip(3).First().Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries).Skip(1)];
+                Assert.DoesNotThrow(() => _ = Path.GetExtension(file) switch
+                {
+                    ".eam" => Eam.FromFuncfl([file]),
+                    ".fs" => Eam.FromFinnisSinclair(file, elements),
+                    _ => Eam.FromSetfl(file, elements),
+                }, file);
+            }
+        });
     }
 
     private static readonly string[] Numbers = [.. Enumerable.Range(1, 6).Select(k => (0.1 * k).ToString(CultureInfo.InvariantCulture))];
@@ -217,7 +298,7 @@ public sealed class EamTests
         finally { File.Delete(file); }
     }
 
-    private static Eam Alloy(string file) => Eam.FromSetfl(file, "Ni", "Cu");
+    private static Eam Alloy(string file) => Eam.FromSetfl(file, ["Ni", "Cu"]);
 
     private static void At(InputException e, int line, string words)
     {
@@ -253,11 +334,11 @@ public sealed class EamTests
             At(Fails(Alloy, Change(8, "0.4 abc 0.6")), 8, "'abc' is not a number; this should be value 5 of 6 of F(rho) of Cu, which begins on line 7");
             At(Fails(Alloy, Change(8, "0.4 nan 0.6")), 8, "'nan'");
             At(Fails(Alloy, [.. Small(), "0.7"]), 22, "numbers after the last function");
-            At(Fails(f => Eam.FromSetfl(f, "Cuu"), Small()), 4, "no element 'Cuu' here, only Cu, Ni; did you mean 'Cu'?");
-            At(Fails(f => Eam.FromFinnisSinclair(f, "Cu"), Small()), 11, "'fcc' is not a number; this should be value 4 of 6 of f(r) of Cu at Ni");
-            At(Fails(f => Eam.FromFuncfl(f), ["comment", "29 63.5 3.6 fcc", "6 0.1 6 0.5 2.5", "1 2 3 4 5"]), 4, "after 5 of 6 values of F(rho)");
-            At(Assert.Throws<InputException>(() => Eam.FromFuncfl("/nowhere/Cu.eam"))!, 0, "cannot read the potential");
+            At(Fails(f => Eam.FromSetfl(f, ["Cuu"]), Small()), 4, "no element 'Cuu' here, only Cu, Ni; did you mean 'Cu'?");
+            At(Fails(f => Eam.FromFinnisSinclair(f, ["Cu"]), Small()), 11, "'fcc' is not a number; this should be value 4 of 6 of f(r) of Cu at Ni");
+            At(Fails(f => Eam.FromFuncfl([f]), ["comment", "29 63.5 3.6 fcc", "6 0.1 6 0.5 2.5", "1 2 3 4 5"]), 4, "after 5 of 6 values of F(rho)");
+            At(Assert.Throws<InputException>(() => Eam.FromFuncfl(["/nowhere/Cu.eam"]))!, 0, "cannot read the potential");
         });
-        Assert.That(Assert.Throws<InputException>(() => Eam.FromZhou2004("Cu", "Xy"))!.Message, Does.Contain("no 'Xy', only Cu, Ag"));
+        Assert.That(Assert.Throws<InputException>(() => Eam.FromZhou2004(["Cu", "Xy"]))!.Message, Does.Contain("no 'Xy', only Cu, Ag"));
     }
 }

@@ -104,6 +104,22 @@ public sealed class MinimizerTests
         for (int k = 0; k < 6; k++) Assert.That(-results.Virial[k] / atoms.Cell.Volume, Is.EqualTo(target[k]).Within(1e-6));
     }
 
+    // Silicon of Stillinger and Weber against LAMMPS (tests/data/md/elastic_surface_0K.json).
+    [Test]
+    public void LatticeConstantOfSilicon([Values] MinimizeMethod method)
+    {
+        var reference = TestData.Json("md/elastic_surface_0K.json").GetProperty("sw_si");
+        double a = 5.5;
+        var x = new List<double>();
+        foreach (var (u, v, w) in new[] { (0.0, 0.0, 0.0), (0.5, 0.5, 0), (0.5, 0, 0.5), (0, 0.5, 0.5) })
+            for (int basis = 0; basis < 2; basis++) x.AddRange([a * (u + 0.25 * basis), a * (v + 0.25 * basis), a * (w + 0.26 * basis)]);
+        var atoms = new Atoms([new Species("Si", 28.0855)], new int[8], [.. x], Cell.Box(a, a, a));
+        var end = new Minimizer(new ForceField(StillingerWeber.Silicon()), new MinimizerOptions { Method = method, Cell = CellRelaxation.Full, ForceTolerance = 1e-9, StressTolerance = 1e-10, MaxSteps = 2000 }).Run(atoms);
+        TestContext.Out.WriteLine($"{method}: {end.Step} steps, {end.Evaluations} evaluations");
+        Assert.That(atoms.Cell.Rows[0], Is.EqualTo(reference.GetProperty("lattice_constant_A").GetDouble()).Within(1e-8));
+        Assert.That(end.Energy / 8, Is.EqualTo(reference.GetProperty("cohesive_energy_eV_per_atom").GetDouble()).Within(1e-9));
+    }
+
     [Test]
     public void FixedAtomsStay()
     {

@@ -169,6 +169,67 @@ public sealed class RespaTests
         Assert.That(one / half, Is.EqualTo(4).Within(1));
     }
 
+    private static (MolecularDynamics Md, Respa Rule) Split(double dt, Langevin? bath = null)
+    {
+        Interaction Part(double epsilon) => LennardJones.Create(1, (_, _) => new LennardJonesPair(epsilon, 1, 2.5), Truncation.ForceShifted);
+        Interaction fast = Part(0.9), slow = Part(0.1);
+        var field = new ForceField(fast, slow);
+        var rule = new Respa(field, [new ForceGroup("slow", 1, slow), new ForceGroup("fast", 8, fast)], bath);
+        return (new MolecularDynamics(DynamicsTests.Crystal(3, 0.3), field, rule, new MdOptions { TimeStep = dt, Skin = 0.3 }), rule);
+    }
+
+    // A crystal: the guard finds its fastest vibration and refuses impulses that resonate with it.
+    [Test]
+    public void GuardsACrystal()
+    {
+        var (probe, _) = Split(0.001);
+        probe.Run(0);
+        double omega = Vibrations.Fastest(probe.Motion, [probe.ForceField.Interactions[0]], 1, null)[0].Omega;
+        var (bad, _) = Split(0.99 * Math.PI / omega);
+        Assert.That(Assert.Throws<InputException>(() => bad.Run(1))!.Message, Does.Contain("'slow'").And.Contain("forbidden band"));
+        var (good, rule) = Split(0.1 * Math.PI / omega);
+        good.Run(1500);
+        string cold = rule.Hierarchy, hot = rule.Check(good);
+        good.Run(1500);
+        TestContext.Out.WriteLine(cold + hot + good.Summary);
+        Assert.That(hot, Is.Not.EqualTo(cold));
+        // Scatter ∝ Δt², 4e-5 eV here; drift over the whole run far below it.
+        Assert.That(good.ScatterPerAtom, Is.LessThan(1e-4));
+        Assert.That(Math.Abs(good.DriftPerPsAndAtom) * good.Time / 1000, Is.LessThan(1e-5));
+        // Looking did not change the run.
+        var (twin, _) = Split(0.1 * Math.PI / omega);
+        twin.Run(3000);
+        Assert.That(good.Atoms.Positions, Is.EqualTo(twin.Atoms.Positions));
+    }
+
+    [Test]
+    public void RestartHasTheSameBits([Values] bool bath)
+    {
+        Langevin? Bath() => bath ? new Langevin(0.3 / Codata.BoltzmannInEv, 1) : null;
+        var (one, _) = Split(0.01, Bath());
+        one.Run(40);
+        var saved = one.Save();
+        one.Run(40);
+        var (two, _) = Split(0.01, Bath());
+        two.Restore(saved);
+        two.Run(40);
+        Assert.That(two.Atoms.Positions, Is.EqualTo(one.Atoms.Positions));
+        Assert.That(two.Atoms.Velocities, Is.EqualTo(one.Atoms.Velocities));
+        Assert.That(two.Measure().Conserved, Is.EqualTo(one.Measure().Conserved));
+    }
+
+    [Test]
+    public void NothingIsAllocatedPerStep()
+    {
+        Interaction fast = new Spring(1), slow = new Spring(0.09);
+        var field = new ForceField(fast, slow);
+        var md = new MolecularDynamics(Oscillator(1e-3), field, new Respa(field, [new ForceGroup("slow", 1, slow), new ForceGroup("fast", 4, fast)]), new MdOptions { TimeStep = 1, ExternalForces = true });
+        md.Run(10);
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        md.Run(100);
+        Assert.That(GC.GetAllocatedBytesForCurrentThread() - before, Is.Zero);
+    }
+
     [Test]
     public void EveryForceActsOnce()
     {
