@@ -153,7 +153,7 @@ internal static class AtomLanguage
     private const double AmberCoulomb = 18.2223 * 18.2223 * 4184 / (Codata.Avogadro * Codata.ElementaryCharge);
 
     private static readonly Key<double> AmberCutoffKey = May("cutoff", Positive(Dimension.Distance), "cutoff of Lennard-Jones and of the real-space Coulomb sum; left out: all pairs, of molecules in vacuum", 0.0);
-    private static readonly Key<string> CoulombKey = May("coulomb", new ChoiceSpec<string>(("plain", "plain", "all pairs within the cutoff, without correction: for molecules in vacuum"), ("ewald", "ewald", "Ewald's sum: periodic in three directions"), ("none", "none", "no charges")),
+    private static readonly Key<string> CoulombKey = May("coulomb", new ChoiceSpec<string>(("plain", "plain", "all pairs within the cutoff, without correction: for molecules in vacuum"), ("ewald", "ewald", "Ewald's sum: periodic in three directions"), ("pme", "pme", "Ewald's sum on a mesh: for more than a few thousand atoms"), ("none", "none", "no charges")),
         "interaction of charges", "plain");
     private static readonly Key<double> AccuracyKey = May("accuracy", new NumberSpec(Dimension.None, 1e-14, 1e-2), "of Ewald's sum, relative", 1e-6);
 
@@ -169,6 +169,7 @@ internal static class AtomLanguage
             {
                 "none" => [],
                 "ewald" => Ewald.Create(atoms, cutoff, m.Get(AccuracyKey), AmberCoulomb),
+                "pme" => ParticleMeshEwald.Create(atoms, cutoff, m.Get(AccuracyKey), constant: AmberCoulomb),
                 _ => [PlainCoulomb.Create(atoms.Species.Count, cutoff, AmberCoulomb)],
             };
             return MolecularForceField.FromTopology(atoms, topology.LennardJones, cutoff, charges, coulombConstant: AmberCoulomb).Interactions;
@@ -177,8 +178,9 @@ internal static class AtomLanguage
     {
         Check = (m, reader) =>
         {
-            if (m.Get(CoulombKey) == "ewald" && !m.Has(AmberCutoffKey)) reader.Fault(m.Node, "'cutoff' is missing: Ewald's sum needs one");
-            if (m.Has(AccuracyKey) && m.Get(CoulombKey) != "ewald") reader.Fault(m.Node["accuracy"]!, "the accuracy is that of Ewald's sum: coulomb: ewald");
+            bool sum = m.Get(CoulombKey) is "ewald" or "pme";
+            if (sum && !m.Has(AmberCutoffKey)) reader.Fault(m.Node, "'cutoff' is missing: Ewald's sum needs one");
+            if (m.Has(AccuracyKey) && !sum) reader.Fault(m.Node["accuracy"]!, "the accuracy is that of Ewald's sum: coulomb: ewald or pme");
         },
     };
 

@@ -183,6 +183,23 @@ public sealed class AtomJobTests
         Assert.That(result.History.Steps[0].Values[0], Is.EqualTo(TestData.Json($"md/amber/openmm_{name}.json").GetProperty("energy_total_eV").GetDouble()).Within(2e-3));
     }
 
+    // The sum and its mesh: forces to 1e-6 e²/4πε₀Å² each, of 2300 charged atoms; their energies then differ by far less than 1e-2 eV.
+    [Test]
+    public void AmberWaterByEwaldAndByMesh()
+    {
+        string folder = TestData.Scratch(), name = "alanine_dipeptide_water";
+        foreach (string suffix in new[] { "prmtop", "inpcrd" }) File.Copy(TestData.File($"md/amber/{name}.{suffix}"), Path.Combine(folder, $"{name}.{suffix}"));
+        string file = Write("""
+            schema: mshpc/1
+            job: {name: test, type: energy}
+            system: {amber: {prmtop: alanine_dipeptide_water.prmtop, inpcrd: alanine_dipeptide_water.inpcrd}}
+            model: {amber: {prmtop: alanine_dipeptide_water.prmtop, cutoff: 9 Å, coulomb: pme, accuracy: 1e-6}}
+
+            """, folder);
+        double mesh = Run(JobFile.Load(file), folder).History.Steps[0].Values[0], sum = Run(JobFile.Load(file, ["model.amber.coulomb=ewald"]), folder).History.Steps[0].Values[0];
+        Assert.That(mesh, Is.EqualTo(sum).Within(1e-2));
+    }
+
     // Each atomistic example runs, fast enough to be tried, and has its pictures.
     [TestCase("md-lj-melt/job.yaml", "temperature [K]")]
     [TestCase("md-silicon/elastic.yaml", "Young")]
