@@ -195,7 +195,7 @@ internal static class AtomLanguage
         {
             ".alloy" => Eam.FromSetfl(file, Symbols(atoms)),
             ".fs" => Eam.FromFinnisSinclair(file, Symbols(atoms)),
-            _ => atoms.Species.Count == 1 ? Eam.FromFuncfl(file) : throw new InputException("a funcfl file (.eam) holds one kind of atoms: several need a setfl file (.eam.alloy)"),
+            _ => atoms.Species.Count == 1 ? Eam.FromFuncfl([file]) : throw new InputException("a funcfl file (.eam) holds one kind of atoms: several need a setfl file (.eam.alloy)"),
         }),
         ("zhou2004", new MapSpec<InteractionChoice>("model_zhou2004", "Embedded-atom method, the analytic potentials of Zhou, Johnson and Wadley (Phys. Rev. B 69, 144113) for 16 metals and their alloys.",
             _ => new InteractionChoice("zhou2004", [], atoms => [Eam.FromZhou2004(Symbols(atoms))])), true),
