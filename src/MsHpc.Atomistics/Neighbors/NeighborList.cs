@@ -14,8 +14,6 @@ public enum ListKind
     Half = 2,
     /// <summary><see cref="Domain.Full"/>: all neighbours of every owned atom.</summary>
     Full = 4,
-    /// <summary>No list, but copies of atoms on all sides of the domain, for <see cref="Domain.Closest"/>. Comes by itself with exclusions.</summary>
-    Copies = 8,
 }
 
 /// <summary>
