@@ -189,7 +189,7 @@ internal static class AtomLanguage
 
     private static readonly (string Name, Spec<InteractionChoice> Spec, bool Bare)[] s_laws =
     [
-        PairLaw("lennard_jones", "Lennard-Jones: 4ε[(σ/r)¹² − (σ/r)⁶].", (n, cutoff) => new LennardJonesPair(n[0], n[1], cutoff), default, LennardJones.Mix, LennardJones.Create,
+        PairLaw("lennard_jones", "Lennard-Jones: 4ε[(σ/r)¹² − (σ/r)⁶].", (n, cutoff) => new LennardJonesPair(n[0], n[1], cutoff), default, LennardJones.Mix, (types, pairs, truncation) => LennardJones.Create(types, pairs, truncation),
             ("epsilon", Dimension.Energy, "depth ε"), ("sigma", Dimension.Distance, "σ")),
         FileLaw("eam", "Embedded-atom method from a file.", "an EAM file (setfl .eam.alloy, Finnis–Sinclair .eam.fs, funcfl .eam)", [".alloy", ".fs", ".eam"], (file, atoms) => Path.GetExtension(file) switch
         {
