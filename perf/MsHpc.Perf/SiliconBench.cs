@@ -9,7 +9,7 @@ namespace MsHpc.Perf;
 
 /// <summary>
 /// Diamond silicon, n³ cells of 5.431 Å, started at 1000 K, 1 fs, velocity Verlet; energy and virial every 100 steps:
-/// <c>silicon sw|tersoff double|mixed [steps 500] [cells 16] [skin 2] [file]</c>. Prints ns per atom-step of whole steps, best and median of parts of 100 steps.
+/// <c>silicon sw|tersoff double|mixed [steps 500] [cells 16] [skin 2] [kinds 1] [file]</c>. Prints ns per atom-step of whole steps, best and median of parts of 100 steps.
 /// </summary>
 internal static unsafe class SiliconBench
 {
@@ -21,10 +21,13 @@ internal static unsafe class SiliconBench
         var precision = args[1] == "mixed" ? Precision.Mixed : Precision.Double;
         int steps = args.Length > 2 ? int.Parse(args[2], CultureInfo.InvariantCulture) : 500, cells = args.Length > 3 ? int.Parse(args[3], CultureInfo.InvariantCulture) : 16;
         double skin = args.Length > 4 ? double.Parse(args[4], CultureInfo.InvariantCulture) : 2;
-        string file = args.Length > 5 ? args[5] : "/usr/share/lammps/potentials/Si.tersoff";
-        Interaction law = sw ? StillingerWeber.Silicon(precision) : Tersoff.Read(file, ["Si"], precision);
+        // More than one kind of the same silicon: what several species cost.
+        int kinds = args.Length > 5 ? int.Parse(args[5], CultureInfo.InvariantCulture) : 1;
+        string file = args.Length > 6 ? args[6] : sw ? "/usr/share/lammps/potentials/Si.sw" : "/usr/share/lammps/potentials/Si.tersoff";
+        string[] elements = [.. Enumerable.Repeat("Si", kinds)];
+        Interaction law = sw ? StillingerWeber.Read(file, elements, precision) : Tersoff.Read(file, elements, precision);
         var field = new ForceField(law);
-        var atoms = Diamond(cells);
+        var atoms = Diamond(cells, kinds);
         var domain = field.MakeDomain(atoms, skin);
         var tally = field.Compute(domain, Want.Virial);
         double start = tally.Energy + Kinetic(domain);
@@ -55,7 +58,7 @@ internal static unsafe class SiliconBench
         return 0;
     }
 
-    public static Atoms Diamond(int cells)
+    public static Atoms Diamond(int cells, int kinds)
     {
         double[] basis = [0, 0, 0, 0, .5, .5, .5, 0, .5, .5, .5, 0, .25, .25, .25, .25, .75, .75, .75, .25, .75, .75, .75, .25];
         var x = new List<double>();
@@ -64,7 +67,7 @@ internal static unsafe class SiliconBench
                 for (int k = 0; k < cells; k++)
                     for (int b = 0; b < 8; b++) x.AddRange([(i + basis[3 * b]) * Lattice, (j + basis[3 * b + 1]) * Lattice, (k + basis[3 * b + 2]) * Lattice]);
         double length = cells * Lattice;
-        var atoms = new Atoms([new Species("Si", Mass)], new int[x.Count / 3], [.. x], new Cell([length, 0, 0, 0, length, 0, 0, 0, length], [true, true, true], [0, 0, 0]));
+        var atoms = new Atoms([.. Enumerable.Repeat(new Species("Si", Mass), kinds)], [.. Enumerable.Range(0, x.Count / 3).Select(i => i % kinds)], [.. x], new Cell([length, 0, 0, 0, length, 0, 0, 0, length], [true, true, true], [0, 0, 0]));
         var random = new Random(7);
         double spread = Math.Sqrt(8.617333262e-5 * 1000 / Mass * Acceleration);
         for (int k = 0; k < x.Count; k++) atoms.Velocities[k] = spread * Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) * Math.Cos(2 * Math.PI * random.NextDouble());

@@ -7,63 +7,244 @@ using MsHpc.Core;
 
 namespace MsHpc.Atomistics;
 
+/// <remarks>
+/// Pairs of clusters are kept twice: a wide list within cutoff + <see cref="Skin"/>, which costs sorting and a search to build, and the list that
+/// kernels read, within cutoff + <see cref="PairSkin"/>, pruned from the wide one whenever an atom has moved half of that smaller skin. So
+/// kernels see few useless pairs while sorting stays rare.
+/// </remarks>
 public sealed unsafe partial class Domain
 {
-    private readonly AlignedArray<int> _candidates = new();
+    private readonly AlignedArray<double> _pruned = new();
+    private Cell? _prunedCell;
+    private Searcher[] _searchers = []; // of each thread
+    private ClusterList[] _wideLists = []; // of each tile
+    private int[] _pairsOfTile = [];
+    private Action<int, int>? _buildTile, _pruneTile;
+    private bool _pruneDue;
+    private int _boxStride;
 
-    /// <summary>Bounding boxes of clusters, without padding: low x, y, z, high x, y, z.</summary>
+    /// <summary>What <see cref="Pairs"/> hold beyond the cutoff, Å; at most <see cref="Skin"/>.</summary>
+    public double PairSkin { get; }
+
+    /// <summary>Largest squared distance of an owned atom from <paramref name="reference"/>, Å². Of this rank.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private double MaxDisplacementSquared(double* reference)
+    {
+        var largest = Lanes.Zero;
+        double* x = X, r = reference;
+        for (int c = 0; c < OwnedClusters; c++, x += 24, r += 24)
+        {
+            var dx = Vector512.Load(x) - Vector512.Load(r);
+            var dy = Vector512.Load(x + 8) - Vector512.Load(r + 8);
+            var dz = Vector512.Load(x + 16) - Vector512.Load(r + 16);
+            // Vector512.Max keeps a NaN of either side.
+            largest = Vector512.Max(largest, Lane.Fma(dz, dz, Lane.Fma(dy, dy, dx * dx)));
+        }
+        double max = 0;
+        for (int l = 0; l < 8; l++) max = double.IsNaN(largest[l]) ? double.NaN : Math.Max(max, largest[l]);
+        return max;
+    }
+
+    /// <summary>Largest squared displacement of an owned atom since the last <see cref="Rebuild"/>, beyond the affine motion of the cell, Å². Of this rank.</summary>
+    public double MaxDisplacementSquared() => ReferenceEquals(Cell, _referenceCell) ? MaxDisplacementSquared(_reference.Pointer) : MaxNonAffineSquared();
+
+    /// <summary>
+    /// Whether lists may miss a pair and <see cref="Rebuild"/> is due. When an atom has moved only half of <see cref="PairSkin"/>, or the cell has
+    /// changed a little, it is enough to prune <see cref="Pairs"/> anew: that is noted and done by the next <see cref="Prune"/>. Collective.
+    /// </summary>
+    public bool NeedsRebuild() => NeedsRebuild(Comm.AllReduceMax(ListDisplacementSquared()));
+
+    private bool TwoLists => PairSkin < Skin && (Lists & ListKind.Clusters) != 0;
+
+    /// <summary>Largest squared displacement since the list that is older than it may be first was made, Å². Of this rank.</summary>
+    internal double ListDisplacementSquared() =>
+        TwoLists && ReferenceEquals(Cell, _prunedCell) ? MaxDisplacementSquared(_pruned.Pointer) : MaxDisplacementSquared();
+
+    /// <summary>As <see cref="NeedsRebuild()"/>, given the largest <see cref="ListDisplacementSquared"/> of all ranks.</summary>
+    internal bool NeedsRebuild(double movedSquared)
+    {
+        if (!TwoLists) return ListsMiss(movedSquared, Skin);
+        if (ReferenceEquals(Cell, _prunedCell))
+        {
+            if (4 * movedSquared <= PairSkin * PairSkin) return false;
+            movedSquared = Comm.AllReduceMax(MaxDisplacementSquared());
+        }
+        // The wide list holds what is within PairSkin now if no pair came nearer by more than the rest of the skin.
+        _pruneDue = !ListsMiss(movedSquared, Skin - PairSkin);
+        return !_pruneDue;
+    }
+
+    /// <summary>Bounding boxes of clusters, without padding: all low x, all low y, … high z. Beyond the last there are eight empty ones.</summary>
     private void Boxes()
     {
-        double* box = _boxes.Require(6L * (Clusters + 1)), x = X;
+        _boxStride = Lane.Blocks(Clusters) * 8 + 8;
+        double* low = _boxes.Require(6L * _boxStride), high = low + 3L * _boxStride, x = X;
         int* tag = Tag;
-        for (int c = 0; c < Clusters; c++, box += 6, x += 24)
+        for (int c = 0; c < _boxStride; c++, x += 24)
             for (int k = 0; k < 3; k++)
             {
-                double low = double.PositiveInfinity, high = double.NegativeInfinity;
-                for (int l = 0; l < 8; l++)
-                    if (tag[8 * c + l] >= 0) (low, high) = (Math.Min(low, x[8 * k + l]), Math.Max(high, x[8 * k + l]));
-                (box[k], box[3 + k]) = (low, high);
+                double least = double.PositiveInfinity, most = double.NegativeInfinity;
+                for (int l = 0; l < 8 && c < Clusters; l++)
+                    if (tag[8 * c + l] >= 0) (least, most) = (Math.Min(least, x[8 * k + l]), Math.Max(most, x[8 * k + l]));
+                (low[k * _boxStride + c], high[k * _boxStride + c]) = (least, most);
             }
     }
 
     private void BuildLists()
     {
-        double reach = Reach + Skin;
+        MakeTiles();
         BuildExclusions();
-        if ((Lists & ListKind.Clusters) != 0) BuildPairs(reach);
+        if (_searchers.Length == 0) _searchers = [.. Enumerable.Range(0, Team.Count).Select(_ => new Searcher())];
+        if ((Lists & ListKind.Clusters) != 0)
+        {
+            if (_wideLists.Length < Tiles) _wideLists = [.. _wideLists, .. Enumerable.Range(_wideLists.Length, Tiles - _wideLists.Length).Select(_ => new ClusterList())];
+            Team.Run(Tiles, _buildTile ??= BuildTile);
+            _pruneDue = true;
+            Prune();
+        }
+        double reach = Reach + Skin;
         if ((Lists & ListKind.Half) != 0) BuildAtoms(Half, reach, full: false);
         if ((Lists & ListKind.Full) != 0) BuildAtoms(Full, reach, full: true);
     }
 
-    /// <summary>Clusters whose boxes come within reach of cluster <paramref name="c"/>: from c on (c included) and upper ghosts, or all.</summary>
-    private int Candidates(int c, double reach, bool all)
+    /// <summary>Looks for clusters near those of one column, from its lowest cluster upwards. Scratch of one thread.</summary>
+    private sealed class Searcher
     {
-        double* boxes = _boxes.Pointer, mine = boxes + 6 * c;
-        int count = 0;
-        Search(_owned, all ? 0 : c, ref count);
-        Search(_upper, 0, ref count);
-        if (all) Search(_lower, 0, ref count);
-        return count;
+        public readonly AlignedArray<int> Found = new(), Rows = new();
+        private (int From, int End)[] _columns = new (int, int)[64];
+        private int _count;
+        private bool _all;
 
-        void Search(Columns columns, int least, ref int count)
+        /// <summary>Columns that come within reach of owned column <paramref name="home"/>: from itself on and upper ghosts', or all.</summary>
+        public void Begin(Domain d, int home, double reach, bool all)
         {
-            var (x0, x1, y0, y1) = columns.Range(mine[0] - reach, mine[3] + reach, mine[1] - reach, mine[4] + reach);
-            for (int i = x0; i <= x1; i++)
-                for (int j = y0; j <= y1; j++)
-                {
-                    int column = i * columns.CountY + j, first = Math.Max(columns.First[column], least), end = columns.First[column + 1];
-                    int* found = _candidates.Require(count + Math.Max(0, end - first), count);
-                    for (int d = first; d < end; d++)
+            int n = d._boxStride, first = d._owned.First[home], end = d._owned.First[home + 1];
+            double* x0 = d._boxes.Pointer, y0 = x0 + n, x1 = x0 + 3 * n, y1 = x0 + 4 * n;
+            double lowX = double.PositiveInfinity, lowY = lowX, highX = double.NegativeInfinity, highY = highX;
+            for (int c = first; c < end; c++)
+                (lowX, lowY, highX, highY) = (Math.Min(lowX, x0[c]), Math.Min(lowY, y0[c]), Math.Max(highX, x1[c]), Math.Max(highY, y1[c]));
+            (_count, _all) = (0, all);
+            Add(d._owned, all ? 0 : first);
+            Add(d._upper, 0);
+            if (all) Add(d._lower, 0);
+
+            void Add(Columns columns, int least)
+            {
+                var (i0, i1, j0, j1) = columns.Range(lowX - reach, highX + reach, lowY - reach, highY + reach);
+                for (int i = i0; i <= i1; i++)
+                    for (int j = j0; j <= j1; j++)
                     {
-                        double* box = boxes + 6 * d;
-                        if (box[2] - mine[5] > reach) break;
-                        double dx = Math.Max(0, Math.Max(box[0] - mine[3], mine[0] - box[3]));
-                        double dy = Math.Max(0, Math.Max(box[1] - mine[4], mine[1] - box[4]));
-                        double dz = Math.Max(0, Math.Max(box[2] - mine[5], mine[2] - box[5]));
-                        if (dx * dx + dy * dy + dz * dz < reach * reach) found[count++] = d;
+                        int column = i * columns.CountY + j, from = Math.Max(columns.First[column], least), to = columns.First[column + 1];
+                        if (from >= to) continue;
+                        if (_count == _columns.Length) Array.Resize(ref _columns, 2 * _count);
+                        _columns[_count++] = (from, to);
                     }
-                }
+            }
         }
+
+        /// <summary>Clusters whose boxes come within reach of cluster <paramref name="c"/>, in <see cref="Found"/>; itself first, unless all are asked for. Within a
+        /// column heights rise, and so do ours from call to call.</summary>
+        /// <returns>Their number.</returns>
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public int Search(Domain d, int c, double reach)
+        {
+            int n = d._boxStride, count = 0;
+            double* x0 = d._boxes.Pointer, y0 = x0 + n, z0 = y0 + n, x1 = z0 + n, y1 = x1 + n, z1 = y1 + n;
+            double bottom = z0[c] - reach, top = z1[c] + reach;
+            Lanes lowX = Lane.Of(x0[c]), lowY = Lane.Of(y0[c]), lowZ = Lane.Of(z0[c]), highX = Lane.Of(x1[c]), highY = Lane.Of(y1[c]), highZ = Lane.Of(z1[c]);
+            Lanes reach2 = Lane.Of(reach * reach);
+            var lanes = Vector256.Create(0, 1, 2, 3, 4, 5, 6, 7);
+            for (int k = 0; k < _count; k++)
+            {
+                ref var column = ref _columns[k];
+                int from = column.From, end = column.End;
+                while (from < end && z1[from] < bottom) from++;
+                column.From = from;
+                if (k == 0 && !_all) from = c;
+                int* found = Found.Require(count + end - from + 8, count);
+                for (int other = from; other < end && z0[other] <= top; other += 8)
+                {
+                    Lanes dx = Gap(Vector512.Load(x0 + other), Vector512.Load(x1 + other), lowX, highX);
+                    Lanes dy = Gap(Vector512.Load(y0 + other), Vector512.Load(y1 + other), lowY, highY);
+                    Lanes dz = Gap(Vector512.Load(z0 + other), Vector512.Load(z1 + other), lowZ, highZ);
+                    uint near = (uint)Vector512.LessThan(Lane.Fma(dz, dz, Lane.Fma(dy, dy, dx * dx)), reach2).ExtractMostSignificantBits();
+                    if (end - other < 8) near &= (1u << end - other) - 1;
+                    count += Append(found + count, near, lanes + Vector256.Create(other));
+                }
+            }
+            return count;
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        private static Lanes Gap(Lanes low, Lanes high, Lanes mineLow, Lanes mineHigh) =>
+            Vector512.MaxNative(Lanes.Zero, Vector512.MaxNative(low - mineHigh, mineLow - high));
+    }
+
+    /// <summary>Writes the items whose bits are set to <paramref name="to"/> (eight places are overwritten) and returns their number.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static int Append(int* to, uint bits, Vector256<int> items)
+    {
+        if (Avx512F.VL.IsSupported)
+        {
+            var mask = Vector256.Equals(Vector256.Create((int)bits) & BitOfLane, BitOfLane);
+            Avx512F.VL.Compress(Vector256<int>.Zero, mask, items).Store(to);
+            return BitOperations.PopCount(bits);
+        }
+        int count = 0;
+        for (; bits != 0; bits &= bits - 1) to[count++] = items[BitOperations.TrailingZeroCount(bits)];
+        return count;
+    }
+
+    /// <summary>Renews <see cref="Pairs"/> if <see cref="NeedsRebuild()"/> found that due. Ghosts must be up to date.</summary>
+    public void Prune()
+    {
+        if (!_pruneDue) return;
+        _pruneDue = false;
+        _pruned.Require(24L * (OwnedClusters + 1));
+        new Span<double>(X, 24 * OwnedClusters).CopyTo(_pruned.Span(24 * OwnedClusters));
+        _prunedCell = Cell;
+        // Each tile prunes into a place that would hold its wide list; then they move together.
+        if (_pairsOfTile.Length < Tiles + 1) _pairsOfTile = new int[Tiles + 1];
+        for (int t = 0; t < Tiles; t++) _pairsOfTile[t + 1] = _pairsOfTile[t] + _wideLists[t].Length;
+        int* rows = Pairs.Rows.Require(OwnedSlots + 1L), offsets = Pairs.Offsets.Require(_pairsOfTile[Tiles] + 8L);
+        Team.Run(Tiles, _pruneTile ??= PruneTile);
+        int length = 0;
+        for (int t = 0; t < Tiles; t++)
+        {
+            int first = _pairsOfTile[t], count = _wideLists[t].Kept, gap = first - length;
+            if (gap > 0)
+            {
+                new Span<int>(offsets + first, count).CopyTo(new Span<int>(offsets + length, count));
+                for (int s = 8 * _tileStart[t]; s < 8 * _tileStart[t + 1]; s++) rows[s] -= gap;
+            }
+            length += count;
+        }
+        rows[OwnedSlots] = length;
+        Pairs.Length = length;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void PruneTile(int tile, int worker)
+    {
+        double* x = X;
+        int first = 8 * _tileStart[tile], end = 8 * _tileStart[tile + 1];
+        int* wide = _wideLists[tile].RowStart - first, from = _wideLists[tile].Offset, rows = Pairs.RowStart, to = Pairs.Offset;
+        var reach2 = Lane.Of((Reach + PairSkin) * (Reach + PairSkin));
+        int length = _pairsOfTile[tile];
+        for (int s = first; s < end; s++)
+        {
+            double* me = x + (s / 8 * 24 + s % 8);
+            Lanes px = Lane.Of(me[0]), py = Lane.Of(me[8]), pz = Lane.Of(me[16]);
+            rows[s] = length;
+            int* last = from + wide[s + 1];
+            for (int* k = from + wide[s]; k < last; k++)
+            {
+                int at = *k;
+                to[length] = at;
+                length += Near(x + at, px, py, pz, reach2) != 0 ? 1 : 0;
+            }
+        }
+        _wideLists[tile].Kept = length - _pairsOfTile[tile];
     }
 
     /// <summary>Lanes of cluster d within reach of a point.</summary>
@@ -74,48 +255,84 @@ public sealed unsafe partial class Domain
         return (uint)Vector512.LessThan(Lane.Fma(dz, dz, Lane.Fma(dy, dy, dx * dx)), reach2).ExtractMostSignificantBits();
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void BuildPairs(double reach)
+    private void BuildTile(int tile, int worker)
     {
-        double* x = X;
-        int* rows = Pairs.Rows.Require(OwnedSlots + 1L);
-        var reach2 = Lane.Of(reach * reach);
-        int length = 0;
-        for (int c = 0; c < OwnedClusters; c++)
-        {
-            int count = Candidates(c, reach, all: false);
-            int* found = _candidates.Pointer, offsets = Pairs.Offsets.Require(length + 8L * count + 8, length);
-            for (int r = 0; r < 8; r++)
-            {
-                rows[8 * c + r] = length;
-                if (Tag[8 * c + r] < 0) continue;
-                Lanes px = Lane.Of(x[24 * c + r]), py = Lane.Of(x[24 * c + 8 + r]), pz = Lane.Of(x[24 * c + 16 + r]);
-                for (int k = 0; k < count; k++)
-                {
-                    int d = found[k];
-                    uint near = d == c ? 0 : Near(x + 24L * d, px, py, pz, reach2);
-                    offsets[length] = 24 * d;
-                    length += near != 0 ? 1 : 0;
-                }
-                length = WithoutMasked(8 * c + r, offsets, rows[8 * c + r], length);
-            }
-        }
-        rows[OwnedSlots] = length;
-        Pairs.Length = length;
+        var list = _wideLists[tile];
+        list.Rows.Require(8L * (_tileStart[tile + 1] - _tileStart[tile]) + 1);
+        list.Length = 0;
+        for (int j = 0; j < _owned.CountY; j++) BuildColumn(tile * _owned.CountY + j, list, 8 * _tileStart[tile], _searchers[worker]);
+        list.RowStart[8 * (_tileStart[tile + 1] - _tileStart[tile])] = list.Length;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void BuildAtoms(NeighborList list, double reach, bool full)
+    private void BuildColumn(int column, ClusterList list, int firstSlot, Searcher searcher)
     {
         double* x = X;
-        int* start = list.Starts.Require(OwnedSlots + 1L);
+        double reach = Reach + Skin;
+        int* rowStart = list.RowStart - firstSlot, tag = Tag, number = stackalloc int[8];
+        var reach2 = Lane.Of(reach * reach);
+        int length = list.Length;
+        searcher.Begin(this, column, reach, all: false);
+        for (int c = _owned.First[column]; c < _owned.First[column + 1]; c++)
+        {
+            // The first found is the cluster itself.
+            int count = searcher.Search(this, c, reach);
+            int* found = searcher.Found.Pointer, rows = searcher.Rows.Require(8L * count + 64);
+            double* me = x + 24L * c;
+            Lanes px = Vector512.Load(me), py = Vector512.Load(me + 8), pz = Vector512.Load(me + 16);
+            new Span<int>(number, 8).Clear();
+            for (int k = 1; k < count; k++)
+            {
+                // Our eight atoms against one after the other of theirs; the nearest counts.
+                int at = 24 * found[k];
+                double* other = x + at;
+                var least = Lane.Of(double.PositiveInfinity);
+                for (int l = 0; l < 8; l++)
+                {
+                    Lanes dx = px - Lane.Of(other[l]), dy = py - Lane.Of(other[8 + l]), dz = pz - Lane.Of(other[16 + l]);
+                    least = Vector512.MinNative(least, Lane.Fma(dz, dz, Lane.Fma(dy, dy, dx * dx)));
+                }
+                int near = (int)Vector512.LessThan(least, reach2).ExtractMostSignificantBits();
+                for (int r = 0; r < 8; r++)
+                {
+                    rows[r * count + number[r]] = at;
+                    number[r] += near >> r & 1;
+                }
+            }
+            int* offsets = list.Offsets.Require(length + 8L * count + 16, length);
+            for (int r = 0; r < 8; r++)
+            {
+                rowStart[8 * c + r] = length;
+                if (tag[8 * c + r] < 0) continue;
+                for (int k = 0; k < number[r]; k += 8) Vector256.Load(rows + r * count + k).Store(offsets + length + k);
+                length = WithoutMasked(8 * c + r, offsets, length, length + number[r]);
+            }
+        }
+        list.Length = length;
+    }
+
+    private void BuildAtoms(NeighborList list, double reach, bool full)
+    {
+        list.Starts.Require(OwnedSlots + 1L);
+        list.Length = 0;
+        for (int column = 0; column < _owned.CountX * _owned.CountY; column++) BuildAtoms(column, list, reach, full);
+        list.Start[OwnedSlots] = list.Length;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void BuildAtoms(int column, NeighborList list, double reach, bool full)
+    {
+        double* x = X;
+        int* start = list.Start;
         var reach2 = Lane.Of(reach * reach);
         var lanes = Vector256.Create(0, 1, 2, 3, 4, 5, 6, 7);
-        int length = 0, dummy = Dummy;
-        for (int c = 0; c < OwnedClusters; c++)
+        int length = list.Length, dummy = Dummy;
+        var searcher = _searchers[0];
+        searcher.Begin(this, column, reach, full);
+        for (int c = _owned.First[column]; c < _owned.First[column + 1]; c++)
         {
-            int count = Candidates(c, reach, all: full);
-            int* found = _candidates.Pointer, index = list.Indices.Require(length + 64L * count + 128, length);
+            int count = searcher.Search(this, c, reach);
+            int* found = searcher.Found.Pointer, index = list.Indices.Require(length + 64L * count + 128, length);
             for (int r = 0; r < 8; r++)
             {
                 start[8 * c + r] = length;
@@ -126,20 +343,12 @@ public sealed unsafe partial class Domain
                     int d = found[k];
                     uint near = Near(x + 24L * d, px, py, pz, reach2);
                     if (d == c) near &= full ? ~(1u << r) : ~0u << r + 1;
-                    if (Avx512F.VL.IsSupported)
-                    {
-                        var mask = Vector256.Equals(Vector256.Create((int)near) & BitOfLane, BitOfLane);
-                        Avx512F.VL.Compress(Vector256<int>.Zero, mask, lanes + Vector256.Create(8 * d)).Store(index + length);
-                        length += BitOperations.PopCount(near);
-                    }
-                    else
-                        for (; near != 0; near &= near - 1) index[length++] = 8 * d + BitOperations.TrailingZeroCount(near);
+                    length += Append(index + length, near, lanes + Vector256.Create(8 * d));
                 }
                 length = WithoutExcluded(8 * c + r, index, start[8 * c + r], length);
                 while ((length & 7) != 0) index[length++] = dummy;
             }
         }
-        start[OwnedSlots] = length;
         list.Length = length;
     }
 

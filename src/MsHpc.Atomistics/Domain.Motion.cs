@@ -23,7 +23,7 @@ public sealed unsafe partial class Domain
                 _stretch[3 * i + j] = h[i] * g[j] + h[3 + i] * g[3 + j] + h[6 + i] * g[6 + j];
     }
 
-    /// <summary>As <see cref="MaxDisplacementSquared"/>, beyond the affine motion of the cell.</summary>
+    /// <summary>As <see cref="MaxDisplacementSquared()"/>, beyond the affine motion of the cell.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private double MaxNonAffineSquared()
     {
@@ -56,15 +56,15 @@ public sealed unsafe partial class Domain
 
     /// <summary>
     /// Whether lists may miss a pair, given the largest squared displacement of all ranks. A pair at ρ &gt; reach + skin when the lists were made is at
-    /// least (1 − e) ρ − 2 d apart now, d the displacement beyond the affine one and e = ‖E − 1‖: none is missed while 2 d + e (reach + skin) ≤ skin.
+    /// least (1 − e) ρ − 2 d apart now, d the displacement beyond the affine one and e = ‖E − 1‖: none is missed while 2 d + e (reach + skin) ≤ skin, the <paramref name="skin"/> that is left.
     /// </summary>
-    internal bool ListsMiss(double movedSquared)
+    internal bool ListsMiss(double movedSquared, double skin)
     {
-        if (ReferenceEquals(Cell, _referenceCell)) return !(4 * movedSquared <= Skin * Skin);
+        if (ReferenceEquals(Cell, _referenceCell)) return !(4 * movedSquared <= skin * skin);
         Stretch();
         double e = 0;
         for (int k = 0; k < 9; k++) e += Math.Pow(_stretch[k] - (k % 4 == 0 ? 1 : 0), 2);
-        return !(2 * Math.Sqrt(movedSquared) + Math.Sqrt(e) * (Reach + Skin) <= Skin);
+        return !(2 * Math.Sqrt(movedSquared) + Math.Sqrt(e) * (Reach + Skin) <= skin);
     }
 
     /// <summary>

@@ -1,3 +1,5 @@
+using System.Globalization;
+using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
@@ -17,20 +19,24 @@ namespace MsHpc.Atomistics;
 /// filled up with padding: atoms far away, of type 0, mass 1, at rest.</para>
 /// <para>Ghosts carry the sum of hops (−1, 0, +1, … along a, b, c) on which they came. Of two atoms i, j that meet twice, as (i, ghost of j)
 /// and (j, ghost of i), the hops are opposite; so a half list keeps the pairs with <i>upper</i> ghosts, those whose first hop that is not
-/// zero is positive. Lower ghosts exist only when a full list
-/// or <see cref="ListKind.Copies"/> is wanted.</para>
+/// zero is positive. Lower ghosts exist only when a full list or bonded partners are wanted.</para>
+/// <para>Ranks share the atoms as a grid of boxes in fractional coordinates. A hop goes from box to box, so that a grid of one box is the
+/// periodic cell itself and the rule above holds across ranks unchanged.</para>
 /// </remarks>
 public sealed unsafe partial class Domain
 {
     /// <summary>Where padding sits; beyond any cutoff, and squared still far from overflow in single precision.</summary>
     private const double FarAway = 1e7;
 
-    private readonly AlignedArray<double> _x = new(), _v = new(), _f = new(), _x2 = new(), _v2 = new(), _x4 = new(), _f4 = new();
-    private readonly AlignedArray<double> _charge = new(), _mass = new(), _reference = new(), _boxes = new(), _atomEnergy = new(), _atomVirial = new();
-    private readonly AlignedArray<int> _type = new(), _tag = new(), _tag2 = new(), _image = new(), _image2 = new(), _root = new(), _shift = new(), _next = new(), _slotOf = new();
+    // What a change of order moves (coordinates, tags, images) is gathered into another array of its size, and the two change places:
+    // coordinates go through the forces, which are void then.
+    private AlignedArray<double> _x = new(), _v = new(), _f = new();
+    private AlignedArray<int> _tag = new(), _tag2 = new(), _image = new(), _image2 = new();
+    private readonly AlignedArray<double> _x4 = new(), _f4 = new(), _charge = new(), _mass = new(), _reference = new(), _boxes = new(), _atomEnergy = new(), _atomVirial = new();
+    private readonly AlignedArray<int> _type = new(), _next = new(), _slotOf = new();
     private readonly int[] _types;
-    private readonly double[] _charges, _masses;
-    private double[] _shiftVectors = new double[3];
+    private readonly double[] _charges, _massOfType;
+    private readonly long[] _ids;
     private readonly ColumnSorter _sorter = new();
     private readonly Columns _owned = new(), _upper = new(), _lower = new();
 
@@ -40,17 +46,27 @@ public sealed unsafe partial class Domain
     /// <param name="lists">Lists to keep.</param>
     /// <param name="comm">Ranks that share the atoms; null: this one alone.</param>
     /// <param name="team">Threads; null: the caller's.</param>
-    public Domain(Atoms atoms, double reach, double skin, ListKind lists, Comm? comm = null, ThreadTeam? team = null)
+    /// <param name="minimumHalo">How far from its owned atoms a rank must at least know all copies of atoms, Å. What the terms of the
+    /// topology need is known without it.</param>
+    /// <param name="grid">Ranks along a, b, c; null: the grid with the fewest ghosts.</param>
+    /// <param name="pairSkin"><see cref="PairSkin"/>; null: a quarter of the skin.</param>
+    /// <exception cref="InputException">A grid that is not one of all ranks.</exception>
+    /// <exception cref="NumericalException">A position that is not a number. On all ranks.</exception>
+    public Domain(Atoms atoms, double reach, double skin, ListKind lists, Comm? comm = null, ThreadTeam? team = null,
+        double minimumHalo = 0, (int A, int B, int C)? grid = null, double? pairSkin = null)
     {
         (Comm, Team, Reach, Skin, Lists) = (comm ?? Comm.Self, team ?? ThreadTeam.Single, reach, skin, lists);
+        PairSkin = pairSkin ?? 0.25 * skin;
         _types = atoms.Types;
         _charges = atoms.Charges;
-        _masses = [.. atoms.Types.Select(t => atoms.Species[t].Mass)];
+        _ids = atoms.Ids;
+        _massOfType = [.. atoms.Species.Select(s => s.Mass)];
         TypeCount = atoms.Species.Count;
         AtomCount = atoms.Count;
         Cell = atoms.Cell;
         SetExclusions(atoms);
-        if (_excludedStart is not null) Lists |= ListKind.Copies;
+        MinimumHalo = Math.Max(minimumHalo, TermSpan(atoms));
+        MakeGrid(atoms, grid);
         Load(atoms);
     }
 
@@ -68,6 +84,9 @@ public sealed unsafe partial class Domain
 
     /// <summary>Å.</summary>
     public double Skin { get; }
+
+    /// <summary>All copies of atoms within this distance of an owned atom are known, Å; beyond it, within reach + skin, only those that lists need.</summary>
+    public double MinimumHalo { get; }
 
     /// <summary>Lists that are kept.</summary>
     public ListKind Lists { get; }
@@ -144,36 +163,43 @@ public sealed unsafe partial class Domain
     /// <summary>Goes up with every change of order.</summary>
     public int Generation { get; private set; }
 
-    /// <summary>Takes positions, velocities and cell from <paramref name="atoms"/> and sorts anew.</summary>
+    /// <summary>Takes positions, velocities and cell from <paramref name="atoms"/>, the same on all ranks, divides the atoms anew and sorts. Collective.</summary>
+    /// <remarks>What follows depends on these numbers only, not on what the domain did before: a run that stores, writes a restart and loads
+    /// again goes on as one that starts from that restart.</remarks>
     public void Load(Atoms atoms)
     {
-        int n = AtomCount, slots = 8 * Lane.Blocks(n);
-        RequireOwned(Lane.Blocks(n));
-        double* x = X, v = V;
-        int* tag = Tag, image = _image.Pointer;
-        for (int s = 0; s < slots; s++)
+        Cell = atoms.Cell;
+        CutEvenly(atoms);
+        int n = 0, mine = 0;
+        for (int i = 0; i < AtomCount; i++) if (IsMine(atoms, i)) mine++;
+        (Owned, OwnedClusters) = (0, 0);
+        RequireOwned(Lane.Blocks(mine));
+        for (int i = 0; i < AtomCount; i++)
         {
-            int at = s / 8 * 24 + s % 8;
-            tag[s] = s < n ? s : -1;
-            for (int k = 0; k < 3; k++)
-            {
-                x[at + 8 * k] = s < n ? atoms.Positions[3 * s + k] : 0;
-                v[at + 8 * k] = s < n ? atoms.Velocities[3 * s + k] : 0;
-                image[3 * s + k] = 0;
-            }
+            if (!IsMine(atoms, i)) continue;
+            int at = At(n);
+            Tag[n] = i;
+            for (int k = 0; k < 3; k++) (X[at + 8 * k], V[at + 8 * k], _image.Pointer[3 * n + k]) = (atoms.Positions[3 * i + k], atoms.Velocities[3 * i + k], 0);
+            n++;
         }
-        (Owned, OwnedClusters, Cell) = (n, slots / 8, atoms.Cell);
-        Rebuild();
+        OwnedClusters = Lane.Blocks(n);
+        for (int s = n; s < OwnedSlots; s++) Tag[s] = -1;
+        Renew(migrate: false);
     }
 
-    /// <summary>Writes positions (unwrapped) and velocities of owned atoms into <paramref name="atoms"/>, and the cell.</summary>
+    /// <summary>Writes positions (unwrapped) and velocities of the atoms of all ranks into <paramref name="atoms"/> of every rank, and the cell. Collective.</summary>
     public void Store(Atoms atoms)
     {
+        if (Comm.Size > 1)
+        {
+            Array.Clear(atoms.Positions);
+            Array.Clear(atoms.Velocities);
+        }
         for (int s = 0; s < OwnedSlots; s++)
         {
             int i = Tag[s];
             if (i < 0) continue;
-            int at = s / 8 * 24 + s % 8;
+            int at = At(s);
             int* n = _image.Pointer + 3 * s;
             var (sx, sy, sz) = Cell.Shift(n[0], n[1], n[2]);
             atoms.Positions[3 * i] = X[at] + sx;
@@ -182,34 +208,37 @@ public sealed unsafe partial class Domain
             for (int k = 0; k < 3; k++) atoms.Velocities[3 * i + k] = V[at + 8 * k];
         }
         atoms.Cell = Cell;
+        // Each number comes from one rank; zeros of the others change nothing.
+        Comm.AllReduceSum(atoms.Positions);
+        Comm.AllReduceSum(atoms.Velocities);
     }
 
-    /// <summary>Copies forces of owned atoms into an array of 3 numbers per atom of the <see cref="Atoms"/>.</summary>
+    /// <summary>Copies forces of the atoms of all ranks into an array of 3 numbers per atom of the <see cref="Atoms"/>, on every rank. Collective.</summary>
     public void StoreForces(Span<double> forces)
     {
+        if (Comm.Size > 1) forces.Clear();
         for (int s = 0; s < OwnedSlots; s++)
         {
             int i = Tag[s];
             if (i < 0) continue;
-            int at = s / 8 * 24 + s % 8;
-            for (int k = 0; k < 3; k++) forces[3 * i + k] = F[at + 8 * k];
+            for (int k = 0; k < 3; k++) forces[3 * i + k] = F[At(s) + 8 * k];
         }
+        Comm.AllReduceSum(forces);
     }
 
-    /// <summary>Sets another cell, carrying the atoms along affinely when asked; ghosts follow. Lists stay as long as <see cref="NeedsRebuild"/> says so.</summary>
+    /// <summary>Sets another cell, carrying the atoms along affinely when asked; ghosts follow. Lists stay as long as <see cref="NeedsRebuild()"/> says so. Collective.</summary>
     public void SetCell(Cell cell, bool moveAtoms)
     {
         if (moveAtoms)
             for (int s = 0; s < OwnedSlots; s++)
             {
                 if (Tag[s] < 0) continue;
-                int at = s / 8 * 24 + s % 8;
+                int at = At(s);
                 var (s0, s1, s2) = Cell.Fractional(X[at], X[at + 8], X[at + 16]);
                 (X[at], X[at + 8], X[at + 16]) = cell.Cartesian(s0, s1, s2);
             }
         Cell = cell;
-        for (int h = 0; 3 * h < _shiftVectors.Length; h++)
-            (_shiftVectors[3 * h], _shiftVectors[3 * h + 1], _shiftVectors[3 * h + 2]) = cell.Shift(_hops[3 * h], _hops[3 * h + 1], _hops[3 * h + 2]);
+        SetShifts();
         UpdateGhosts();
     }
 
@@ -223,11 +252,25 @@ public sealed unsafe partial class Domain
         _image.Require(24L * c, 24 * keep);
     }
 
-    /// <summary>Wraps, sorts, makes ghosts and lists. Changes slots.</summary>
-    public void Rebuild()
+    /// <summary>Wraps, sends atoms to the ranks that own them, sorts, makes ghosts and lists. Changes slots. Collective.</summary>
+    /// <exception cref="NumericalException">An atom was lost. On all ranks.</exception>
+    public void Rebuild() => Renew(migrate: true);
+
+    private void Renew(bool migrate)
     {
         Generation++;
-        Wrap();
+        long lost = Wrap();
+        if (Comm.AllReduceSum(lost) > 0) throw Lost();
+        if (Comm.Size > 1)
+        {
+            if (_leader is not null) FollowLeaders();
+            if (migrate)
+            {
+                Balance();
+                Migrate();
+            }
+            MeasureOverhang();
+        }
         SortOwned();
         MakeGhosts();
         FillProperties();
@@ -238,216 +281,190 @@ public sealed unsafe partial class Domain
         BuildLists();
     }
 
-    /// <summary>Largest squared displacement of an owned atom since the last <see cref="Rebuild"/>, beyond the affine motion of the cell, Å². Of this rank.</summary>
+    /// <summary>Where slot s begins in <see cref="X"/>: 24·(s/8) + s mod 8.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static int At(int slot) => slot + 2 * (slot & ~7);
+
+    /// <summary>Fractional coordinates of eight atoms.</summary>
+    private readonly ref struct Fractions
+    {
+        private readonly Lanes _g0, _g1, _g2, _g3, _g4, _g5, _g6, _g7, _g8, _x, _y, _z;
+
+        public Fractions(Cell cell)
+        {
+            ReadOnlySpan<double> g = cell.Reciprocal, o = cell.Origin;
+            (_g0, _g1, _g2) = (Lane.Of(g[0]), Lane.Of(g[1]), Lane.Of(g[2]));
+            (_g3, _g4, _g5) = (Lane.Of(g[3]), Lane.Of(g[4]), Lane.Of(g[5]));
+            (_g6, _g7, _g8) = (Lane.Of(g[6]), Lane.Of(g[7]), Lane.Of(g[8]));
+            (_x, _y, _z) = (Lane.Of(o[0]), Lane.Of(o[1]), Lane.Of(o[2]));
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public void Of(double* cluster, out Lanes s0, out Lanes s1, out Lanes s2)
+        {
+            Lanes x = Vector512.Load(cluster) - _x, y = Vector512.Load(cluster + 8) - _y, z = Vector512.Load(cluster + 16) - _z;
+            s0 = Lane.Fma(_g0, x, Lane.Fma(_g1, y, _g2 * z));
+            s1 = Lane.Fma(_g3, x, Lane.Fma(_g4, y, _g5 * z));
+            s2 = Lane.Fma(_g6, x, Lane.Fma(_g7, y, _g8 * z));
+        }
+    }
+
+    private (double S0, double S1, double S2) Fraction(int slot)
+    {
+        double* x = X + At(slot);
+        return Cell.Fractional(x[0], x[8], x[16]);
+    }
+
+    /// <summary>Brings owned atoms into the cell.</summary>
+    /// <returns>How many are a million cells away, or nowhere.</returns>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public double MaxDisplacementSquared()
+    private long Wrap()
     {
-        if (!ReferenceEquals(Cell, _referenceCell)) return MaxNonAffineSquared();
-        var largest = Lanes.Zero;
-        double* x = X, r = _reference.Pointer;
-        for (int c = 0; c < OwnedClusters; c++, x += 24, r += 24)
-        {
-            var dx = Vector512.Load(x) - Vector512.Load(r);
-            var dy = Vector512.Load(x + 8) - Vector512.Load(r + 8);
-            var dz = Vector512.Load(x + 16) - Vector512.Load(r + 16);
-            // Max would lose a NaN on one side only; the sum of both orders keeps it.
-            largest = Vector512.Max(largest, Lane.Fma(dz, dz, Lane.Fma(dy, dy, dx * dx)));
-        }
-        double max = 0;
-        for (int l = 0; l < 8; l++) max = double.IsNaN(largest[l]) ? double.NaN : Math.Max(max, largest[l]);
-        return max;
-    }
-
-    /// <summary>Whether lists may miss a pair: an atom moved more than half the skin. Collective.</summary>
-    public bool NeedsRebuild()
-    {
-        return ListsMiss(Comm.AllReduceMax(MaxDisplacementSquared()));
-    }
-
-    private void Wrap()
-    {
-        var cell = Cell;
-        double* x = X;
-        int* image = _image.Pointer, tag = Tag;
-        for (int s = 0; s < OwnedSlots; s++)
-        {
-            if (tag[s] < 0) continue;
-            int at = s / 8 * 24 + s % 8;
-            var (s0, s1, s2) = cell.Fractional(x[at], x[at + 8], x[at + 16]);
-            int n0 = cell.Periodic[0] ? Floor(s0) : 0, n1 = cell.Periodic[1] ? Floor(s1) : 0, n2 = cell.Periodic[2] ? Floor(s2) : 0;
-            if ((n0 | n1 | n2) == 0) continue;
-            var (sx, sy, sz) = cell.Shift(n0, n1, n2);
-            x[at] -= sx;
-            x[at + 8] -= sy;
-            x[at + 16] -= sz;
-            image[3 * s] += n0;
-            image[3 * s + 1] += n1;
-            image[3 * s + 2] += n2;
-        }
-    }
-
-    private static int Floor(double s)
-    {
-        double n = Math.Floor(s);
-        return Math.Abs(n) < 1e6 ? (int)n : throw new NumericalException("an atom is a million cells away: it was lost, or its position is not a number");
-    }
-
-    private void SortOwned()
-    {
-        var sorter = _sorter;
-        sorter.Begin(Owned);
-        double* x = X;
+        var fractions = new Fractions(Cell);
         int* tag = Tag;
-        int n = 0;
-        for (int s = 0; s < OwnedSlots; s++)
+        Lanes far = Lane.Of(1e6);
+        Lanes low0 = Low(0), low1 = Low(1), low2 = Low(2), high0 = High(0), high1 = High(1), high2 = High(2);
+        long lost = 0;
+        for (int c = 0; c < OwnedClusters; c++)
         {
-            if (tag[s] < 0) continue;
-            int at = s / 8 * 24 + s % 8;
-            sorter.Set(n++, x[at], x[at + 8], x[at + 16], tag[s], s);
-        }
-        int clusters = sorter.Sort(0, n, _owned, 0, adapt: true);
-        double* x2 = _x2.Require(24L * (clusters + 1)), v2 = _v2.Require(24L * (clusters + 1));
-        int* tag2 = _tag2.Require(8L * (clusters + 1)), image2 = _image2.Require(24L * (clusters + 1)), image = _image.Pointer;
-        double* v = V;
-        for (int s = 0; s < 8 * clusters; s++)
-        {
-            int to = s / 8 * 24 + s % 8, from = sorter.Order[s];
-            if (from < 0)
+            fractions.Of(X + 24L * c, out var s0, out var s1, out var s2);
+            // Comparisons with a NaN are false.
+            var inside = Vector512.GreaterThanOrEqual(s0, low0) & Vector512.LessThan(s0, high0) & Vector512.GreaterThanOrEqual(s1, low1)
+                & Vector512.LessThan(s1, high1) & Vector512.GreaterThanOrEqual(s2, low2) & Vector512.LessThan(s2, high2);
+            uint bits = (uint)Lane.Bits(Vector512.AndNot(ColumnSorter.IsAtom(tag + 8 * c), inside));
+            if (bits == 0) continue;
+            var near = Vector512.LessThan(Vector512.Abs(s0), far) & Vector512.LessThan(Vector512.Abs(s1), far) & Vector512.LessThan(Vector512.Abs(s2), far);
+            lost += BitOperations.PopCount(bits & ~(uint)Lane.Bits(near));
+            bits &= Lane.Bits(near);
+            for (; bits != 0; bits &= bits - 1)
             {
-                tag2[s] = -1;
-                for (int k = 0; k < 3; k++) (x2[to + 8 * k], v2[to + 8 * k], image2[3 * s + k]) = (k == 0 ? FarAway + 100.0 * (s % 4096) : FarAway, 0, 0);
-                continue;
+                int l = BitOperations.TrailingZeroCount(bits), s = 8 * c + l;
+                if (_leader is null || _leader[tag[s]] == tag[s]) MoveBack(s, Whole(s0[l], 0), Whole(s1[l], 1), Whole(s2[l], 2));
             }
-            int at = from / 8 * 24 + from % 8;
-            tag2[s] = tag[from];
-            for (int k = 0; k < 3; k++) (x2[to + 8 * k], v2[to + 8 * k], image2[3 * s + k]) = (x[at + 8 * k], v[at + 8 * k], image[3 * from + k]);
         }
-        OwnedClusters = clusters;
-        RequireOwned(clusters);
-        new Span<double>(x2, 24 * clusters).CopyTo(new Span<double>(X, 24 * clusters));
-        new Span<double>(v2, 24 * clusters).CopyTo(new Span<double>(V, 24 * clusters));
-        new Span<int>(tag2, 8 * clusters).CopyTo(new Span<int>(Tag, 8 * clusters));
-        new Span<int>(image2, 24 * clusters).CopyTo(new Span<int>(_image.Pointer, 24 * clusters));
+        return lost;
+
+        Lanes Low(int d) => Lane.Of(Cell.Periodic[d] ? 0 : -1e6);
+        Lanes High(int d) => Lane.Of(Cell.Periodic[d] ? 1 : 1e6);
     }
 
-    private readonly List<int> _hops = []; // the vectors n₀ a + n₁ b + n₂ c that occur, three numbers each
-    private readonly Dictionary<(int, int, int), int> _hopNumber = [];
+    private int Whole(double s, int d) => Cell.Periodic[d] ? (int)Math.Floor(s) : 0;
 
-    private record struct Ghost(int Root, int N0, int N1, int N2, int Sign);
-
-    private readonly List<Ghost> _ghosts = [];
-
-    /// <summary>Images of owned atoms within the halo. Direction after direction, so that edges and corners come by themselves.</summary>
-    private void MakeGhosts()
+    /// <summary>Moves an atom by −n₀ a − n₁ b − n₂ c and remembers it.</summary>
+    private void MoveBack(int s, int n0, int n1, int n2)
     {
-        bool lower = (Lists & (ListKind.Full | ListKind.Copies)) != 0;
-        double halo = Reach + Skin;
-        var cell = Cell;
-        _ghosts.Clear();
-        var fraction = new double[3 * OwnedSlots];
-        for (int s = 0; s < OwnedSlots; s++)
+        double* x = X + At(s);
+        var (sx, sy, sz) = Cell.Shift(n0, n1, n2);
+        (x[0], x[8], x[16]) = (x[0] - sx, x[8] - sy, x[16] - sz);
+        int* image = _image.Pointer + 3 * s;
+        (image[0], image[1], image[2]) = (image[0] + n0, image[1] + n1, image[2] + n2);
+    }
+
+    private record struct LostAtom(int Tag, double X, double Y, double Z);
+
+    /// <summary>The error that names lost atoms, on all ranks.</summary>
+    private NumericalException Lost()
+    {
+        var mine = new List<LostAtom>();
+        for (int s = 0; s < OwnedSlots && mine.Count < 4; s++)
         {
             if (Tag[s] < 0) continue;
-            int at = s / 8 * 24 + s % 8;
-            (fraction[3 * s], fraction[3 * s + 1], fraction[3 * s + 2]) = cell.Fractional(X[at], X[at + 8], X[at + 16]);
+            var (s0, s1, s2) = Fraction(s);
+            if (!(Math.Abs(s0) < 1e6 && Math.Abs(s1) < 1e6 && Math.Abs(s2) < 1e6)) mine.Add(new LostAtom(Tag[s], X[At(s)], X[At(s) + 8], X[At(s) + 16]));
         }
-        for (int d = 0; d < 3 && halo > 0; d++)
-        {
-            if (!cell.Periodic[d]) continue;
-            double w = halo / cell.Spacing[d];
-            int before = _ghosts.Count;
-            for (int s = 0; s < OwnedSlots; s++) if (Tag[s] >= 0) Hop(new Ghost(s, 0, 0, 0, 0), fraction[3 * s + d]);
-            for (int g = 0; g < before; g++) Hop(_ghosts[g], fraction[3 * _ghosts[g].Root + d]);
-
-            void Hop(Ghost g, double s)
-            {
-                for (int n = 1; s + n < 1 + w; n++) Add(g, n);
-                if (g.Sign > 0 || lower) for (int n = -1; s + n > -w; n--) Add(g, n);
-            }
-            void Add(Ghost g, int n) => _ghosts.Add(new Ghost(g.Root, d == 0 ? n : g.N0, d == 1 ? n : g.N1, d == 2 ? n : g.N2, g.Sign != 0 ? g.Sign : Math.Sign(n)));
-        }
-
-        _hops.Clear();
-        _hopNumber.Clear();
-        var sorter = _sorter;
-        sorter.Begin(_ghosts.Count);
-        int uppers = 0;
-        foreach (var g in _ghosts) if (g.Sign > 0) uppers++;
-        int up = 0, low = uppers;
-        for (int k = 0; k < _ghosts.Count; k++)
-        {
-            var g = _ghosts[k];
-            int at = g.Root / 8 * 24 + g.Root % 8;
-            var (sx, sy, sz) = cell.Shift(g.N0, g.N1, g.N2);
-            sorter.Set(g.Sign > 0 ? up++ : low++, X[at] + sx, X[at + 8] + sy, X[at + 16] + sz, Tag[g.Root], k);
-        }
-        UpperClusters = OwnedClusters + sorter.Sort(0, uppers, _upper, OwnedClusters);
-        PlaceGhosts(OwnedClusters, UpperClusters);
-        Clusters = UpperClusters + sorter.Sort(uppers, _ghosts.Count, _lower, UpperClusters);
-        PlaceGhosts(UpperClusters, Clusters);
-        _x.Require(24L * (Clusters + 1), 24 * OwnedClusters);
-        _shiftVectors = new double[_hops.Count];
-        for (int h = 0; 3 * h < _hops.Count; h++)
-            (_shiftVectors[3 * h], _shiftVectors[3 * h + 1], _shiftVectors[3 * h + 2]) = cell.Shift(_hops[3 * h], _hops[3 * h + 1], _hops[3 * h + 2]);
-        for (int s = OwnedSlots; s < Slots + 8; s++)
-        {
-            if (s < Slots && _root.Pointer[s] >= 0) continue;
-            double* x = X + (s / 8 * 24 + s % 8);
-            (x[0], x[8], x[16]) = (-FarAway - 100.0 * (s % 4096), -FarAway, -FarAway);
-        }
-        UpdateGhosts();
+        var (all, _) = Comm.AllGather<LostAtom>(mine.ToArray());
+        var text = all.OrderBy(a => a.Tag).Take(4).Select(a => string.Create(CultureInfo.InvariantCulture, $"{_ids[a.Tag]} at ({a.X}, {a.Y}, {a.Z}) Å"));
+        return new NumericalException($"atoms were lost: a million cells away, or without a position: id {string.Join(", ", text)}. "
+            + "Atoms that overlap at the start or a time step that is too long do this: minimise first, or take a shorter step");
     }
 
-    private void PlaceGhosts(int first, int end)
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void SortOwned()
     {
-        int* root = _root.Require(8L * (end + 1), 8 * first), shift = _shift.Require(8L * (end + 1), 8 * first);
-        int* tag = _tag.Require(8L * (end + 1), 8 * first);
-        for (int s = 8 * first; s < 8 * end; s++)
+        int clusters = _sorter.Sort(X, Tag, 0, OwnedClusters, _owned, 0, adapt: true), slots = 8 * clusters;
+        int* order = _sorter.Order;
+        Reorder(ref _x, order, clusters, FarAway);
+        Reorder(ref _v, order, clusters, 0);
+        int* tag = Tag, image = _image.Pointer, tag2 = _tag2.Require(slots + 8), image2 = _image2.Require(3L * slots + 24);
+        for (int s = 0; s < slots; s++)
         {
-            int k = _sorter.Order[s - 8 * first];
-            (root[s], tag[s]) = (-1, -1);
-            if (k < 0) continue;
-            var g = _ghosts[k];
-            if (!_hopNumber.TryGetValue((g.N0, g.N1, g.N2), out int number))
-            {
-                _hopNumber.Add((g.N0, g.N1, g.N2), number = _hops.Count / 3);
-                _hops.AddRange([g.N0, g.N1, g.N2]);
-            }
-            (root[s], shift[s], tag[s]) = (g.Root, 3 * number, tag[g.Root]);
+            int from = order[s];
+            tag2[s] = from < 0 ? -1 : tag[from];
+            from = Math.Max(from, 0);
+            (image2[3 * s], image2[3 * s + 1], image2[3 * s + 2]) = (image[3 * from], image[3 * from + 1], image[3 * from + 2]);
         }
+        (_tag, _tag2, _image, _image2) = (_tag2, _tag, _image2, _image);
+        (Owned, OwnedClusters) = (_sorter.Count, clusters);
     }
 
+    /// <summary>Puts an array like <see cref="X"/> in another order. Padding gets <paramref name="padding"/>, along x farther from slot to slot.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void Reorder(ref AlignedArray<double> array, int* order, int clusters, double padding)
+    {
+        double* to = _f.Require(24L * (clusters + 1)), from = array.Pointer;
+        for (int s = 0; s < 8 * clusters; s++)
+        {
+            int k = order[s];
+            double* q = to + At(s);
+            if (k < 0)
+            {
+                (q[0], q[8], q[16]) = (padding * (1 + 1e-5 * (s % 4096)), padding, padding);
+                continue;
+            }
+            double* p = from + At(k);
+            (q[0], q[8], q[16]) = (p[0], p[8], p[16]);
+        }
+        (array, _f) = (_f, array);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void FillProperties()
     {
         int slots = Slots + 8;
-        int* type = _type.Require(slots), next = _next.Require(slots), slotOf = _slotOf.Require(AtomCount);
-        double* charge = _charge.Require(slots), mass = _mass.Require(slots);
-        _tag.Require(slots, Slots);
+        int* type = _type.Require(slots), next = _next.Require(slots), slotOf = _slotOf.Require(AtomCount), tag = Tag;
+        double* charge = _charge.Require(slots), mass = _mass.Require(OwnedSlots + 8L);
         new Span<int>(slotOf, AtomCount).Fill(-1);
-        for (int s = slots - 1; s >= 0; s--)
-        {
-            if (s >= Slots) Tag[s] = -1;
-            int i = Tag[s];
-            (type[s], charge[s], mass[s], next[s]) = (0, 0, 1, -1);
-            if (i < 0) continue;
-            (type[s], charge[s], mass[s]) = (_types[i], _charges[i], _masses[i]);
-            (next[s], slotOf[i]) = (slotOf[i], s);
-        }
-        _f.Require(24L * (Clusters + 1));
+        fixed (int* types = _types)
+        fixed (double* charges = _charges, masses = _massOfType)
+            for (int s = slots - 1; s >= 0; s--)
+            {
+                int i = tag[s], t = i < 0 ? 0 : types[i];
+                type[s] = t;
+                charge[s] = i < 0 ? 0 : charges[i];
+                if (s < OwnedSlots) mass[s] = i < 0 ? 1 : masses[t];
+                next[s] = -1;
+                if (i >= 0) (next[s], slotOf[i]) = (slotOf[i], s);
+            }
     }
 
     /// <summary>Slot of the copy of atom <paramref name="tag"/> (owned or ghost) nearest to a slot; −1 when this rank has none.</summary>
     public int Closest(int slot, int tag)
     {
-        int best = -1, a = slot / 8 * 24 + slot % 8;
+        int best = -1;
         double least = double.PositiveInfinity;
         for (int s = _slotOf.Pointer[tag]; s >= 0; s = _next.Pointer[s])
         {
-            int b = s / 8 * 24 + s % 8;
-            double dx = X[b] - X[a], dy = X[b + 8] - X[a + 8], dz = X[b + 16] - X[a + 16], d = dx * dx + dy * dy + dz * dz;
+            double d = DistanceSquared(s, slot);
             if (d < least) (least, best) = (d, s);
         }
         return best;
+    }
+
+    private double DistanceSquared(int s, int t)
+    {
+        double* a = X + At(s), b = X + At(t);
+        double dx = a[0] - b[0], dy = a[8] - b[8], dz = a[16] - b[16];
+        return dx * dx + dy * dy + dz * dz;
+    }
+
+    /// <summary>As <see cref="Closest"/>, for a partner that a term of the topology needs.</summary>
+    /// <exception cref="NumericalException">No copy of the atom is near enough to be known as the nearest one.</exception>
+    public int Partner(int slot, int tag)
+    {
+        int found = Closest(slot, tag);
+        if (found >= 0 && (!HasGhosts || DistanceSquared(found, slot) <= MinimumHalo * MinimumHalo)) return found;
+        throw new NumericalException(string.Create(CultureInfo.InvariantCulture,
+            $"atom {_ids[tag]}, bonded to atom {_ids[Tag[slot]]} at ({X[At(slot)]}, {X[At(slot) + 8]}, {X[At(slot) + 16]}) Å, is not within {MinimumHalo} Å of it: the bond broke, or the cell is too small for it"));
     }
 
     /// <summary>Slot of atom <paramref name="tag"/> if this rank owns it, else −1.</summary>
@@ -455,57 +472,6 @@ public sealed unsafe partial class Domain
     {
         int s = _slotOf.Pointer[tag];
         return s < OwnedSlots ? s : -1;
-    }
-
-    /// <summary>Moves ghosts after their owners.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public void UpdateGhosts()
-    {
-        double* x = X;
-        int* root = _root.Pointer, shift = _shift.Pointer;
-        fixed (double* vectors = _shiftVectors)
-            for (int s = OwnedSlots; s < Slots; s++)
-            {
-                int r = root[s];
-                if (r < 0) continue;
-                double* v = vectors + shift[s], from = x + (r / 8 * 24 + r % 8), to = x + (s / 8 * 24 + s % 8);
-                to[0] = from[0] + v[0];
-                to[8] = from[8] + v[1];
-                to[16] = from[16] + v[2];
-            }
-    }
-
-    /// <summary>Copies owned values of a field of one number per slot to the ghosts.</summary>
-    public void Forward(double* field)
-    {
-        int* root = _root.Pointer;
-        for (int s = OwnedSlots; s < Slots; s++) if (root[s] >= 0) field[s] = field[root[s]];
-    }
-
-    /// <summary>Adds ghosts' values of a field of <paramref name="width"/> numbers per slot to their owners.</summary>
-    public void Fold(double* field, int width = 1)
-    {
-        int* root = _root.Pointer;
-        for (int s = OwnedSlots; s < Slots; s++)
-            if (root[s] >= 0)
-                for (int k = 0; k < width; k++) field[width * root[s] + k] += field[width * s + k];
-    }
-
-    /// <summary>Adds ghosts' forces to their owners.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public void FoldForces()
-    {
-        double* f = F;
-        int* root = _root.Pointer;
-        for (int s = OwnedSlots; s < Slots; s++)
-        {
-            int r = root[s];
-            if (r < 0) continue;
-            double* to = f + (r / 8 * 24 + r % 8), from = f + (s / 8 * 24 + s % 8);
-            to[0] += from[0];
-            to[8] += from[8];
-            to[16] += from[16];
-        }
     }
 
     /// <summary>Sets forces of all slots to zero.</summary>

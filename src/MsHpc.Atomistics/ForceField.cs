@@ -32,7 +32,9 @@ public sealed class ForceField : ICalculator
     /// <param name="skin">Å.</param>
     /// <param name="comm">Ranks; null: this one.</param>
     /// <param name="team">Threads; null: the caller's.</param>
-    public Domain MakeDomain(Atoms atoms, double skin, Comm? comm = null, ThreadTeam? team = null) => new(atoms, Reach, skin, Lists, comm, team);
+    /// <param name="pairSkin">See <see cref="Domain.PairSkin"/>; null: chosen.</param>
+    public Domain MakeDomain(Atoms atoms, double skin, Comm? comm = null, ThreadTeam? team = null, double? pairSkin = null) =>
+        new(atoms, Reach, skin, Lists, comm, team, pairSkin: pairSkin);
 
     private int _prepared = -1;
     private Domain? _domain;
@@ -60,6 +62,7 @@ public sealed class ForceField : ICalculator
             for (int k = 0; k < Interactions.Count; k++) Interactions[k].Prepare(domain);
             (_domain, _prepared) = (domain, domain.Generation);
         }
+        domain.Prune();
         domain.ZeroForces();
         if ((want & Want.PerAtom) != 0) domain.ZeroPerAtom();
         bool rows = false;

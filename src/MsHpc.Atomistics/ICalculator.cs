@@ -1,6 +1,6 @@
 namespace MsHpc.Atomistics;
 
-/// <summary>What a calculation is asked for; forces and energy always come.</summary>
+/// <summary>What a calculation is asked for; forces always come.</summary>
 [Flags]
 public enum Want
 {
@@ -10,6 +10,8 @@ public enum Want
     Virial = 1,
     /// <summary>Energies and virials per atom too.</summary>
     PerAtom = 2,
+    /// <summary>The energy may be left out: steps between outputs.</summary>
+    NoEnergy = 4,
 }
 
 /// <summary>

@@ -45,7 +45,8 @@ internal abstract class RunConsole : IRunObserver, IDisposable
         public override void Step(StepRecord record, int total, double progress)
         {
             int tenth = (int)(progress * 10 + 1e-9);
-            if (!verbose && total is 0 or > 200 && tenth == _tenth) return;
+            // A step with words of its own was asked for by the job.
+            if (!verbose && record.Text is null && total is 0 or > 200 && tenth == _tenth) return;
             _tenth = tenth;
             Console.Out.WriteLine($"{(progress * 100).ToString("F0", CultureInfo.InvariantCulture),3} %  {record.Describe(total)}");
         }
@@ -75,7 +76,7 @@ internal abstract class RunConsole : IRunObserver, IDisposable
         {
             if (_task is null) return;
             string last = record.Norms.Length > 0 ? record.Norms[^1].ToString("0e+00", CultureInfo.InvariantCulture) : "";
-            _task.Description = Markup.Escape($"step {record.Step}{(total > 0 ? $"/{total}" : "")}  it {record.Iterations} {last}");
+            _task.Description = Markup.Escape(record.Text ?? $"step {record.Step}{(total > 0 ? $"/{total}" : "")}  it {record.Iterations} {last}");
             _task.Value = progress;
         }
     }

@@ -290,11 +290,11 @@ public sealed unsafe class Motion
     public void Moved()
     {
         if (_options.Deformation is { } deformation) Deform(deformation.Rate);
-        Span<double> most = [Domain.MaxDisplacementSquared(), _fastest];
+        Span<double> most = [Domain.ListDisplacementSquared(), _fastest];
         Comm.AllReduceMax(most);
         if (!(most[1] <= _options.MaxMove * _options.MaxMove)) throw new StepFailure($"an atom would move more than {_options.MaxMove} Å in one step");
         if (!double.IsFinite(most[0])) throw new StepFailure("a position is not a finite number");
-        if (Domain.ListsMiss(most[0]))
+        if (Domain.NeedsRebuild(most[0]))
         {
             Domain.Rebuild();
             Refresh();

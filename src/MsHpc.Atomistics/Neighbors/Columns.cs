@@ -1,3 +1,6 @@
+using System.Numerics;
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 using MsHpc.Core;
 
 namespace MsHpc.Atomistics.Neighbors;
@@ -20,121 +23,157 @@ internal sealed class Columns
 }
 
 /// <summary>
-/// Sorts points into columns along z and cuts the columns into clusters of eight. The order depends on positions and tags only: atoms at
+/// Sorts atoms into columns along z and cuts the columns into clusters of eight. The order depends on positions and tags only: atoms at
 /// the same height go by tag, so that a restart sorts as the first run did.
 /// </summary>
+/// <remarks>Bins along each column, about one atom each, bring atoms nearly into order in one pass; insertion does the rest.</remarks>
 internal sealed unsafe class ColumnSorter
 {
-    private readonly AlignedArray<double> _x = new(), _y = new(), _z = new(), _key = new();
-    private readonly AlignedArray<int> _tag = new(), _item = new(), _column = new(), _order = new(), _sorted = new();
-    private int[] _count = [];
+    private readonly AlignedArray<double> _height = new();
+    private readonly AlignedArray<int> _bin = new(), _order = new();
+    private int[] _next = [];
     private double _width = 1;
+    private double* _x;
+    private int* _tag;
 
-    /// <summary>Items in order of slots; −1 for padding. Of the last <see cref="Sort"/>.</summary>
+    /// <summary>Slots that came in, in the new order; −1 for padding. Of the last <see cref="Sort"/>.</summary>
     public int* Order => _order.Pointer;
 
-    public void Begin(int count)
-    {
-        foreach (var a in new[] { _x, _y, _z, _key }) a.Require(count);
-        foreach (var a in new[] { _tag, _item, _column, _sorted }) a.Require(count);
-    }
+    /// <summary>Atoms that the last <see cref="Sort"/> found.</summary>
+    public int Count { get; private set; }
 
-    public void Set(int k, double x, double y, double z, int tag, int item) =>
-        (_x.Pointer[k], _y.Pointer[k], _z.Pointer[k], _tag.Pointer[k], _item.Pointer[k]) = (x, y, z, tag, item);
-
-    /// <summary>Sorts points begin … end − 1.</summary>
-    /// <param name="begin">First point.</param>
-    /// <param name="end">One after the last point.</param>
+    /// <summary>Sorts the atoms among the slots of clusters begin … end − 1.</summary>
+    /// <param name="x">Positions as in <see cref="Domain.X"/>.</param>
+    /// <param name="tag">Tags; −1: no atom.</param>
+    /// <param name="begin">First cluster.</param>
+    /// <param name="end">One after the last cluster.</param>
     /// <param name="columns">Filled.</param>
-    /// <param name="firstCluster">Number of the first cluster.</param>
-    /// <param name="adapt">Whether to choose the width of columns by the density of these points, so that a cluster of eight becomes about a
+    /// <param name="firstCluster">Number of the first cluster of the new order.</param>
+    /// <param name="adapt">Whether to choose the width of columns by the density of these atoms, so that a cluster of eight becomes about a
     /// cube; otherwise it stays.</param>
     /// <returns>Clusters.</returns>
-    public int Sort(int begin, int end, Columns columns, int firstCluster, bool adapt = false)
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public int Sort(double* x, int* tag, int begin, int end, Columns columns, int firstCluster, bool adapt = false)
     {
-        int n = end - begin;
-        double lowX = double.PositiveInfinity, lowY = lowX, lowZ = lowX, highX = double.NegativeInfinity, highY = highX, highZ = highX;
-        double* x = _x.Pointer, y = _y.Pointer, z = _z.Pointer;
-        for (int k = begin; k < end; k++)
+        _x = x;
+        _tag = tag;
+        Lanes infinity = Lane.Of(double.PositiveInfinity), lowX = infinity, lowY = infinity, lowZ = infinity, highX = -infinity, highY = -infinity, highZ = -infinity;
+        int n = 0;
+        for (int c = begin; c < end; c++)
         {
-            (lowX, highX) = (Math.Min(lowX, x[k]), Math.Max(highX, x[k]));
-            (lowY, highY) = (Math.Min(lowY, y[k]), Math.Max(highY, y[k]));
-            (lowZ, highZ) = (Math.Min(lowZ, z[k]), Math.Max(highZ, z[k]));
+            var atoms = IsAtom(tag + 8 * c);
+            n += BitOperations.PopCount(Lane.Bits(atoms));
+            Lanes px = Vector512.Load(x + 24L * c), py = Vector512.Load(x + 24L * c + 8), pz = Vector512.Load(x + 24L * c + 16);
+            lowX = Vector512.Min(lowX, Lane.Select(atoms, px, infinity));
+            lowY = Vector512.Min(lowY, Lane.Select(atoms, py, infinity));
+            lowZ = Vector512.Min(lowZ, Lane.Select(atoms, pz, infinity));
+            highX = Vector512.Max(highX, Lane.Select(atoms, px, -infinity));
+            highY = Vector512.Max(highY, Lane.Select(atoms, py, -infinity));
+            highZ = Vector512.Max(highZ, Lane.Select(atoms, pz, -infinity));
         }
-        if (n == 0) (lowX, highX, lowY, highY, lowZ, highZ) = (0, 0, 0, 0, 0, 0);
-        if (adapt)
+        Count = n;
+        double x0 = 0, y0 = 0, z0 = 0, sizeX = 0, sizeY = 0, sizeZ = 0;
+        if (n > 0) (x0, y0, z0, sizeX, sizeY, sizeZ) = (Least(lowX), Least(lowY), Least(lowZ), -Least(-highX) - Least(lowX), -Least(-highY) - Least(lowY), -Least(-highZ) - Least(lowZ));
+        if (adapt) _width = Math.Cbrt(8 * Math.Max(sizeX, 1e-3) * Math.Max(sizeY, 1e-3) * Math.Max(sizeZ, 1e-3) / Math.Max(n, 1));
+        // Never many more columns than atoms, as a flat or a sparse set of them would have.
+        double width = Math.Max(Math.Max(_width, Math.Sqrt(4 * sizeX * sizeY / Math.Max(n, 1))), Math.Max(1e-3, 8 * Math.Max(sizeX, sizeY) / Math.Max(n, 8)));
+        int nx = Math.Max(1, (int)Math.Round(sizeX / width)), ny = Math.Max(1, (int)Math.Round(sizeY / width)), m = nx * ny, nz = Math.Max(1, n / m);
+        double edge = Math.Max(Math.Max(sizeX / nx, sizeY / ny) * (1 + 1e-12), 1e-9), layer = Math.Max(sizeZ / nz * (1 + 1e-12), 1e-9);
+        (columns.LowX, columns.LowY, columns.Inverse, columns.CountX, columns.CountY) = (x0, y0, 1 / edge, nx, ny);
+        if (columns.First.Length < m + 1) columns.First = new int[m + m / 8 + 1];
+        if (_next.Length < m * nz) _next = new int[m * nz + m * nz / 8];
+        Array.Clear(_next, 0, m * nz);
+
+        int* bin = _bin.Require(8L * (end - begin) + 8) - 8 * begin;
+        Lanes perEdge = Lane.Of(1 / edge), perLayer = Lane.Of(1 / layer), mostX = Lane.Of(nx - 1), mostY = Lane.Of(ny - 1), mostZ = Lane.Of(nz - 1);
+        Lanes ox = Lane.Of(x0), oy = Lane.Of(y0), oz = Lane.Of(z0), stepX = Lane.Of((double)ny * nz), stepY = Lane.Of(nz);
+        fixed (int* next = _next, firstOf = columns.First)
         {
-            double volume = Math.Max(highX - lowX, 1e-3) * Math.Max(highY - lowY, 1e-3) * Math.Max(highZ - lowZ, 1e-3);
-            _width = Math.Max(Math.Cbrt(8 * volume / Math.Max(n, 1)), 1e-3);
-        }
-        // Never many more columns than points.
-        double width = Math.Max(_width, Math.Max(highX - lowX, highY - lowY) / 4096);
-        int nx = Math.Max(1, (int)Math.Round((highX - lowX) / width)), ny = Math.Max(1, (int)Math.Round((highY - lowY) / width));
-        double edge = Math.Max(Math.Max((highX - lowX) / nx, (highY - lowY) / ny) * (1 + 1e-12), 1e-9);
-        (columns.LowX, columns.LowY, columns.Inverse, columns.CountX, columns.CountY) = (lowX, lowY, 1 / edge, nx, ny);
-        int m = nx * ny;
-        if (columns.First.Length != m + 1) columns.First = new int[m + 1];
-        if (_count.Length < m + 1) _count = new int[m + 1];
-        Array.Clear(_count, 0, m + 1);
-        int* column = _column.Pointer, sorted = _sorted.Pointer;
-        for (int k = begin; k < end; k++)
-        {
-            int c = Math.Clamp(columns.Index(x[k] - lowX), 0, nx - 1) * ny + Math.Clamp(columns.Index(y[k] - lowY), 0, ny - 1);
-            column[k - begin] = c;
-            _count[c + 1]++;
-        }
-        for (int c = 0; c < m; c++) _count[c + 1] += _count[c];
-        // Points of a column become contiguous; heights are the keys.
-        int clusters = 0;
-        for (int c = 0; c < m; c++)
-        {
-            columns.First[c] = firstCluster + clusters;
-            clusters += Lane.Blocks(_count[c + 1] - _count[c]);
-        }
-        columns.First[m] = firstCluster + clusters;
-        int* order = _order.Require(8L * clusters + 8);
-        double* key = _key.Pointer;
-        for (int k = begin; k < end; k++)
-        {
-            int at = _count[column[k - begin]]++;
-            (sorted[at], key[at]) = (k, z[k]);
-        }
-        int start = 0, slot = 0;
-        for (int c = 0; c < m; c++)
-        {
-            int stop = _count[c];
-            var keys = new Span<double>(key + start, stop - start);
-            var items = new Span<int>(sorted + start, stop - start);
-            keys.Sort(items);
-            for (int a = 0; a < keys.Length;)
+            for (int c = begin; c < end; c++)
             {
-                int b = a + 1;
-                while (b < keys.Length && keys[b] == keys[a]) b++;
-                if (b - a > 1) SortByTag(items[a..b]);
-                a = b;
+                double* p = x + 24L * c;
+                var ix = Vector512.Floor(Vector512.Min((Vector512.Load(p) - ox) * perEdge, mostX));
+                var iy = Vector512.Floor(Vector512.Min((Vector512.Load(p + 8) - oy) * perEdge, mostY));
+                var iz = Vector512.Floor(Vector512.Min((Vector512.Load(p + 16) - oz) * perLayer, mostZ));
+                var number = Lane.Fma(ix, stepX, Lane.Fma(iy, stepY, iz));
+                var wide = Vector512.ConvertToInt64(Lane.Select(IsAtom(tag + 8 * c), number, Lanes.Zero));
+                Vector256.Narrow(wide.GetLower(), wide.GetUpper()).Store(bin + 8 * c);
+                for (int s = 8 * c; s < 8 * c + 8; s++) if (tag[s] >= 0) next[bin[s]]++;
             }
-            foreach (int k in items) order[slot++] = _item.Pointer[k];
-            while ((slot & 7) != 0) order[slot++] = -1;
-            start = stop;
+            // Every column begins a cluster.
+            int at = 0, fullest = 0;
+            for (int column = 0, b = 0; column < m; column++)
+            {
+                firstOf[column] = firstCluster + at / 8;
+                for (int k = 0; k < nz; k++, b++)
+                {
+                    int here = next[b];
+                    fullest = Math.Max(fullest, here);
+                    next[b] = at;
+                    at += here;
+                }
+                at = (at + 7) & ~7;
+            }
+            int clusters = at / 8;
+            firstOf[m] = firstCluster + clusters;
+            int* order = _order.Require(8L * clusters + 8);
+            double* height = _height.Require(8L * clusters + 8);
+            new Span<int>(order, 8 * clusters).Fill(-1);
+            for (int c = begin; c < end; c++)
+                for (int s = 8 * c; s < 8 * c + 8; s++)
+                {
+                    if (tag[s] < 0) continue;
+                    int to = next[bin[s]]++;
+                    (order[to], height[to]) = (s, x[s + 16 * c + 16]);
+                }
+            for (int column = 0; column < m; column++)
+            {
+                int start = 8 * (firstOf[column] - firstCluster), count = next[(column + 1) * nz - 1] - start;
+                // Atoms heaped in few bins would make insertion slow.
+                if (fullest > 64) new Span<double>(height + start, count).Sort(new Span<int>(order + start, count));
+                Insert(height + start, order + start, count);
+            }
+            return clusters;
         }
-        return clusters;
     }
 
-    /// <summary>Insertion: runs of equal height are short. Copies of one atom at the same height (small cells) keep the order of x, then y.</summary>
-    private void SortByTag(Span<int> items)
+    /// <summary>The lanes that are atoms, not padding.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes IsAtom(int* tag)
     {
-        for (int a = 1; a < items.Length; a++)
+        var (low, high) = Vector256.Widen(Vector256.Load(tag));
+        return Vector512.GreaterThanOrEqual(Vector512.Create(low, high), Vector512<long>.Zero).AsDouble();
+    }
+
+    private static double Least(Lanes v)
+    {
+        double least = v[0];
+        for (int l = 1; l < 8; l++) least = Math.Min(least, v[l]);
+        return least;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void Insert(double* height, int* order, int count)
+    {
+        for (int a = 1; a < count; a++)
         {
-            int item = items[a], b = a - 1;
-            while (b >= 0 && Before(item, items[b])) { items[b + 1] = items[b]; b--; }
-            items[b + 1] = item;
+            double h = height[a];
+            if (height[a - 1] < h) continue;
+            int item = order[a], b = a - 1;
+            while (b >= 0 && (height[b] > h || height[b] == h && Before(item, order[b])))
+            {
+                (height[b + 1], order[b + 1]) = (height[b], order[b]);
+                b--;
+            }
+            (height[b + 1], order[b + 1]) = (h, item);
         }
     }
 
+    /// <summary>Order of two at the same height: copies of one atom (small cells) keep the order of x, then y.</summary>
     private bool Before(int a, int b)
     {
-        int* tag = _tag.Pointer;
-        if (tag[a] != tag[b]) return tag[a] < tag[b];
-        return _x.Pointer[a] != _x.Pointer[b] ? _x.Pointer[a] < _x.Pointer[b] : _y.Pointer[a] < _y.Pointer[b];
+        if (_tag[a] != _tag[b]) return _tag[a] < _tag[b];
+        double* p = _x + (a + 2 * (a & ~7)), q = _x + (b + 2 * (b & ~7));
+        return p[0] != q[0] ? p[0] < q[0] : p[8] < q[8];
     }
 }

@@ -14,8 +14,6 @@ public enum ListKind
     Half = 2,
     /// <summary><see cref="Domain.Full"/>: all neighbours of every owned atom.</summary>
     Full = 4,
-    /// <summary>No list, but copies of atoms on all sides of the domain, for <see cref="Domain.Closest"/>. Comes by itself with exclusions.</summary>
-    Copies = 8,
 }
 
 /// <summary>
@@ -38,7 +36,7 @@ public sealed unsafe class NeighborList
 
 /// <summary>
 /// Pairs as one atom against a cluster of eight. For owned cluster I and its row r: <c>Offset[RowStart[8 I + r] .. RowStart[8 I + r + 1]]</c>
-/// are offsets (24·J) of clusters J with at least one atom within cutoff + skin of atom (I, r). Each pair of atoms appears once: J &gt; I, or J a cluster
+/// are offsets (24·J) of clusters J with at least one atom within cutoff + <see cref="Domain.PairSkin"/> of atom (I, r). Each pair of atoms appears once: J &gt; I, or J a cluster
 /// of upper ghosts. Pairs inside a cluster are not listed: kernels take rows r &lt; lane of every owned cluster themselves.
 /// <para>With exclusions (<see cref="HasMasks"/>) entries that hold an excluded atom are in a second list of the same kind, <see cref="MaskedRowStart"/>,
 /// <see cref="MaskedOffset"/>, with the lanes that do interact in <see cref="Mask"/>; and <see cref="Inside"/> has the higher lanes of its own
@@ -47,6 +45,9 @@ public sealed unsafe class NeighborList
 public sealed unsafe class ClusterList
 {
     internal readonly AlignedArray<int> Rows = new(), Offsets = new();
+
+    /// <summary>Of a wide list: entries that the last pruning kept.</summary>
+    internal int Kept;
 
     /// <summary>8·owned clusters + 1 positions.</summary>
     public int* RowStart => Rows.Pointer;

@@ -47,8 +47,6 @@ internal abstract unsafe class BondedTerms<TForm> : Interaction where TForm : st
 
     public override double Cutoff { get; }
 
-    public override ListKind Lists => ListKind.Copies;
-
     /// <summary>What a term is called in messages.</summary>
     protected abstract string Noun { get; }
 
@@ -60,7 +58,7 @@ internal abstract unsafe class BondedTerms<TForm> : Interaction where TForm : st
         double* values = _values.Require((long)_parameters * (terms + 8));
         Span<int> slots = stackalloc int[4];
         bool images = domain.Cell.IsPeriodic || domain.Comm.Size > 1;
-        double halo = domain.Reach + domain.Skin;
+        double halo = Math.Max(domain.Reach + domain.Skin, domain.MinimumHalo);
         _count = 0;
         for (int t = 0; t < terms; t++)
         {

@@ -31,60 +31,58 @@ public static class CoulombReal
 
     private static Interaction Create(int types, EwaldSplit split, Func<int, int, LennardJonesPair> pairs, string description, bool plain)
     {
-        const int Numbers = 6;
-        var rows = new double[types * types * Numbers];
+        double[] series = split.ErfSeries(1e-2 * split.Accuracy);
+        int terms = TermCounts.First(n => n >= Math.Min(series.Length, TermCounts[^1])), numbers = First + 2 * terms;
+        var rows = new double[types * types * numbers];
         for (int i = 0; i < types; i++)
             for (int j = i; j < types; j++)
             {
                 var (epsilon, sigma, cutoff) = pairs(i, j);
                 if (!(sigma > 0) || !double.IsFinite(epsilon + sigma))
-                    throw new InputException($"Lennard-Jones between types {i + 1} and {j + 1}: epsilon {epsilon}, sigma {sigma}; sigma must be positive");
+                    throw PairRows.Bad("Lennard-Jones", i, j, $"epsilon {epsilon}, sigma {sigma}; sigma must be positive");
                 if (cutoff != split.Cutoff)
-                    throw new InputException($"Lennard-Jones between types {i + 1} and {j + 1}: cutoff {cutoff} Å, Coulomb {split.Cutoff} Å; in one pass both must be the same, otherwise use two interactions");
+                    throw PairRows.Bad("Lennard-Jones", i, j, $"cutoff {cutoff} Å, Coulomb {split.Cutoff} Å; in one pass both must be the same, otherwise use two interactions");
                 double s6 = Math.Pow(sigma, 6);
-                double[] row = [cutoff * cutoff, 4 * epsilon * s6 * s6, 4 * epsilon * s6, split.Constant, split.Alpha, 0];
-                row.CopyTo(rows, (i * types + j) * Numbers);
-                row.CopyTo(rows, (j * types + i) * Numbers);
+                double[] row = [cutoff * cutoff, 4 * epsilon * s6 * s6, 4 * epsilon * s6, split.Constant, split.Alpha, 0, 2 / (cutoff * cutoff), .. Coefficients(split, series, terms)];
+                row.CopyTo(rows, (i * types + j) * numbers);
+                row.CopyTo(rows, (j * types + i) * numbers);
             }
         for (int i = 0; i < types; i++)
         {
-            bool any = Enumerable.Range(0, types).Any(j => rows[(i * types + j) * Numbers + 1] != 0 || rows[(i * types + j) * Numbers + 2] != 0);
-            for (int j = 0; j < types; j++) rows[(i * types + j) * Numbers + 5] = any ? 1 : 0;
+            bool any = Enumerable.Range(0, types).Any(j => rows[(i * types + j) * numbers + 1] != 0 || rows[(i * types + j) * numbers + 2] != 0);
+            for (int j = 0; j < types; j++) rows[(i * types + j) * numbers + 5] = any ? 1 : 0;
         }
-        double[] series = split.ErfSeries(1e-2 * split.Accuracy);
-        return (series.Length, plain) switch
+        return (terms, plain) switch
         {
-            (<= 12, true) => new Potential<Form<Terms12, No>>(types, rows, Constants(split, series, 12), description),
-            (<= 12, false) => new Potential<Form<Terms12, Yes>>(types, rows, Constants(split, series, 12), description),
-            (<= 16, true) => new Potential<Form<Terms16, No>>(types, rows, Constants(split, series, 16), description),
-            (<= 16, false) => new Potential<Form<Terms16, Yes>>(types, rows, Constants(split, series, 16), description),
-            (<= 20, true) => new Potential<Form<Terms20, No>>(types, rows, Constants(split, series, 20), description),
-            (<= 20, false) => new Potential<Form<Terms20, Yes>>(types, rows, Constants(split, series, 20), description),
-            (<= 32, true) => new Potential<Form<Terms32, No>>(types, rows, Constants(split, series, 32), description),
-            (<= 32, false) => new Potential<Form<Terms32, Yes>>(types, rows, Constants(split, series, 32), description),
-            (_, true) => new Potential<Form<Terms64, No>>(types, rows, Constants(split, series, 64), description),
-            (_, false) => new Potential<Form<Terms64, Yes>>(types, rows, Constants(split, series, 64), description),
+            (12, true) => new PairPotential<Form<Terms12, No>>(description, types, rows),
+            (12, false) => new PairPotential<Form<Terms12, Yes>>(description, types, rows),
+            (16, true) => new PairPotential<Form<Terms16, No>>(description, types, rows),
+            (16, false) => new PairPotential<Form<Terms16, Yes>>(description, types, rows),
+            (20, true) => new PairPotential<Form<Terms20, No>>(description, types, rows),
+            (20, false) => new PairPotential<Form<Terms20, Yes>>(description, types, rows),
+            (32, true) => new PairPotential<Form<Terms32, No>>(description, types, rows),
+            (32, false) => new PairPotential<Form<Terms32, Yes>>(description, types, rows),
+            (_, true) => new PairPotential<Form<Terms64, No>>(description, types, rows),
+            (_, false) => new PairPotential<Form<Terms64, Yes>>(description, types, rows),
         };
     }
 
-    /// <summary>2/r_c², C, then (energy, force) coefficients of u⁰, u¹, …</summary>
-    private static double[] Constants(EwaldSplit split, double[] series, int terms)
+    private static readonly int[] TermCounts = [12, 16, 20, 32, 64];
+
+    // A row: r_c², A, B, C, α, whether type i has Lennard-Jones at all, 2/r_c², then (energy, force) coefficients of u⁰, u¹, …, u = 2r²/r_c² − 1.
+    private const int First = 7;
+
+    private static double[] Coefficients(EwaldSplit split, double[] series, int terms)
     {
         double scale = 2 / (split.Cutoff * split.Cutoff);
-        var constants = new double[2 + 2 * terms];
-        (constants[0], constants[1]) = (scale, split.Constant);
-        for (int k = 0; k < series.Length; k++)
+        var coefficients = new double[2 * terms];
+        for (int k = 0; k < Math.Min(series.Length, terms); k++)
         {
-            constants[2 + 2 * k] = -split.Constant * split.Alpha * series[k];
+            coefficients[2 * k] = -split.Constant * split.Alpha * series[k];
             // −φ′/r = −2 dφ/d(r²) = −2 (2/r_c²) dφ/du
-            if (k > 0) constants[1 + 2 * k] = 2 * scale * k * split.Constant * split.Alpha * series[k];
+            if (k > 0) coefficients[2 * k - 1] = 2 * scale * k * split.Constant * split.Alpha * series[k];
         }
-        return constants;
-    }
-
-    private sealed class Potential<T>(int types, double[] rows, double[] constants, string description) : PairPotential<T>(types, rows, constants) where T : struct, IPairForm
-    {
-        public override string Description => description;
+        return coefficients;
     }
 
     private interface ITerms { static abstract int Count { get; } }
@@ -98,9 +96,14 @@ public static class CoulombReal
     private readonly struct Yes : IFlag { public static bool Value => true; }
     private readonly struct No : IFlag { public static bool Value => false; }
 
-    private readonly struct Form<TTerms, TLennardJones> : IPairForm where TTerms : struct, ITerms where TLennardJones : struct, IFlag
+    private readonly unsafe struct Form<TTerms, TLennardJones>(double* table, int stride, Lanes a, Lanes b) : IPairForm<Form<TTerms, TLennardJones>>
+        where TTerms : struct, ITerms where TLennardJones : struct, IFlag
     {
-        public static int Parameters => 6;
+        private readonly double* _table = table;
+        private readonly nint _stride = stride;
+        private readonly Lanes _a = a, _b = b;
+
+        public static int Parameters => First + 2 * TTerms.Count;
         public static bool UsesCharges => true;
 
         public static double Evaluate(double r2, ReadOnlySpan<double> p, double qq, out double energy)
@@ -111,32 +114,36 @@ public static class CoulombReal
             return (coulomb + p[3] * qq * 2 / Math.Sqrt(Math.PI) * p[4] * Math.Exp(-x * x) + (12 * p[1] * i6 - 6 * p[2]) * i6) * i2;
         }
 
+        // Rows of atoms without Lennard-Jones to any other (hydrogen of water) save its arithmetic; the branch goes the same way all along a row.
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public static unsafe Lanes Evaluate<TTypes>(Lanes r2, in PairRow<TTypes> p, Lanes qq, out Lanes energy) where TTypes : struct, ITypeCount
+        public static Form<TTerms, TLennardJones> Load<TTypes>(in PairRow<TTypes> p) where TTypes : struct, ITypeCount =>
+            TLennardJones.Value && p.Table[5 * p.Stride] != 0 ? new(p.Table, p.Stride, p[1], p[2]) : new(p.Table, p.Stride, Lanes.Zero, Lanes.Zero);
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public Lanes Evaluate(Lanes r2, Lanes qq, out Lanes energy)
         {
-            double* c = p.Constants;
-            Lanes i1 = ReciprocalSqrt(r2), i2 = i1 * i1, u = Lane.Fma(r2, Lane.Of(c[0]), -Lanes.One), far = Lane.Of(c[1]) * i1;
-            Lanes e = Polynomial(c + 2, u), f = Polynomial(c + 3, u);
+            double* t = _table;
+            Lanes i1 = ReciprocalSqrt(r2), i2 = i1 * i1, u = Lane.Fma(r2, Lane.Of(t[6 * _stride]), -Lanes.One), far = Lane.Of(t[3 * _stride]) * i1;
+            Lanes e = Polynomial(t + First * _stride, _stride, u), f = Polynomial(t + (First + 1) * _stride, _stride, u);
             energy = qq * (far + e);
             var s = qq * Lane.Fma(far, i2, f);
-            // Rows of atoms without Lennard-Jones to any other (hydrogen of water) save its arithmetic; the branch goes the same way all along a row.
-            if (!TLennardJones.Value || p.Table[5 * p.Stride] == 0) return s;
-            Lanes i6 = i2 * i2 * i2, a = p[1] * i6, b = p[2];
-            energy += (a - b) * i6;
-            return Lane.Fma(Lane.Fma(a, Lane.Of(12), -b * Lane.Of(6)) * i6, i2, s);
+            if (!TLennardJones.Value || t[5 * _stride] == 0) return s;
+            Lanes i6 = i2 * i2 * i2, a = _a * i6;
+            energy += (a - _b) * i6;
+            return Lane.Fma(Lane.Fma(a, Lane.Of(12), -_b * Lane.Of(6)) * i6, i2, s);
         }
 
-        /// <summary>Σ c[2k] uᵏ. Written out, so that one of the two polynomials costs nothing where its sum is not used.</summary>
+        /// <summary>Σ c[2k·stride] uᵏ. Written out, so that one of the two polynomials costs nothing where its sum is not used.</summary>
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        private static unsafe Lanes Polynomial(double* c, Lanes u)
+        private static Lanes Polynomial(double* c, nint n, Lanes u)
         {
-            var s = Lane.Of(c[2 * TTerms.Count - 2]);
-            for (int k = TTerms.Count - 2; TTerms.Count > 20 && k >= 19; k--) s = Lane.Fma(s, u, Lane.Of(c[2 * k]));
-            if (TTerms.Count > 16) s = Lane.Fma(Lane.Fma(Lane.Fma(Lane.Fma(s, u, Lane.Of(c[36])), u, Lane.Of(c[34])), u, Lane.Of(c[32])), u, Lane.Of(c[30]));
-            if (TTerms.Count > 12) s = Lane.Fma(Lane.Fma(Lane.Fma(Lane.Fma(s, u, Lane.Of(c[28])), u, Lane.Of(c[26])), u, Lane.Of(c[24])), u, Lane.Of(c[22]));
-            s = Lane.Fma(Lane.Fma(Lane.Fma(Lane.Fma(s, u, Lane.Of(c[20])), u, Lane.Of(c[18])), u, Lane.Of(c[16])), u, Lane.Of(c[14]));
-            s = Lane.Fma(Lane.Fma(Lane.Fma(Lane.Fma(s, u, Lane.Of(c[12])), u, Lane.Of(c[10])), u, Lane.Of(c[8])), u, Lane.Of(c[6]));
-            return Lane.Fma(Lane.Fma(Lane.Fma(s, u, Lane.Of(c[4])), u, Lane.Of(c[2])), u, Lane.Of(c[0]));
+            var s = Lane.Of(c[(2 * TTerms.Count - 2) * n]);
+            for (int k = TTerms.Count - 2; TTerms.Count > 20 && k >= 19; k--) s = Lane.Fma(s, u, Lane.Of(c[2 * k * n]));
+            if (TTerms.Count > 16) s = Lane.Fma(Lane.Fma(Lane.Fma(Lane.Fma(s, u, Lane.Of(c[36 * n])), u, Lane.Of(c[34 * n])), u, Lane.Of(c[32 * n])), u, Lane.Of(c[30 * n]));
+            if (TTerms.Count > 12) s = Lane.Fma(Lane.Fma(Lane.Fma(Lane.Fma(s, u, Lane.Of(c[28 * n])), u, Lane.Of(c[26 * n])), u, Lane.Of(c[24 * n])), u, Lane.Of(c[22 * n]));
+            s = Lane.Fma(Lane.Fma(Lane.Fma(Lane.Fma(s, u, Lane.Of(c[20 * n])), u, Lane.Of(c[18 * n])), u, Lane.Of(c[16 * n])), u, Lane.Of(c[14 * n]));
+            s = Lane.Fma(Lane.Fma(Lane.Fma(Lane.Fma(s, u, Lane.Of(c[12 * n])), u, Lane.Of(c[10 * n])), u, Lane.Of(c[8 * n])), u, Lane.Of(c[6 * n]));
+            return Lane.Fma(Lane.Fma(Lane.Fma(s, u, Lane.Of(c[4 * n])), u, Lane.Of(c[2 * n])), u, Lane.Of(c[0 * n]));
         }
     }
 

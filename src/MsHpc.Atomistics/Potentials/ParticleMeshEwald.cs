@@ -393,22 +393,24 @@ public sealed unsafe class ParticleMeshEwald : Interaction
                 }
     }
 
-    /// <summary>Adds E_m [δ_ab − 2 (1/m² + π²/α²) m_a m_b].</summary>
-    private void Virial(int n0, int block, int n2, Lanes energy, ref VirialSum virial)
+    /// <summary>Adds E_m [δ_ab − 2 (1/m² + π²/α²) m_a m_b] of eight waves.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private void Virial(int n0, int block, int n2, Lanes e, ref VirialSum virial)
     {
-        double inverse = Math.PI * Math.PI / (_split.Alpha * _split.Alpha);
-        for (int l = 0; l < 8; l++)
-        {
-            if (energy[l] == 0) continue;
-            var (x, y, z) = Wave(n0, 8 * block + l, n2);
-            double e = energy[l], t = 2 * e * (1 / (x * x + y * y + z * z) + inverse);
-            virial[0] += e - t * x * x;
-            virial[1] += e - t * y * y;
-            virial[2] += e - t * z * z;
-            virial[3] -= t * y * z;
-            virial[4] -= t * x * z;
-            virial[5] -= t * x * y;
-        }
+        var g = _cell!.Reciprocal;
+        double n = 2 * n2 > _n2 ? n2 - _n2 : n2;
+        var n1 = Vector512.Create(0.0, 1, 2, 3, 4, 5, 6, 7) + Lane.Of(8 * block);
+        n1 = Lane.Select(Vector512.GreaterThan(n1 + n1, Lane.Of(_n1)), n1 - Lane.Of(_n1), n1);
+        Lanes x = Lane.Fma(n1, Lane.Of(g[3]), Lane.Of(n0 * g[0] + n * g[6])), y = Lane.Fma(n1, Lane.Of(g[4]), Lane.Of(n0 * g[1] + n * g[7])), z = Lane.Fma(n1, Lane.Of(g[5]), Lane.Of(n0 * g[2] + n * g[8]));
+        var m2 = Lane.Fma(x, x, Lane.Fma(y, y, z * z));
+        // The wave m = 0 has no energy.
+        var t = Lane.Of(2) * e * (Lanes.One / Lane.Select(Vector512.Equals(m2, Lanes.Zero), Lanes.One, m2) + Lane.Of(Math.PI * Math.PI / (_split.Alpha * _split.Alpha)));
+        virial[0] += Vector512.Sum(Lane.Fnma(t * x, x, e));
+        virial[1] += Vector512.Sum(Lane.Fnma(t * y, y, e));
+        virial[2] += Vector512.Sum(Lane.Fnma(t * z, z, e));
+        virial[3] -= Vector512.Sum(t * y * z);
+        virial[4] -= Vector512.Sum(t * x * z);
+        virial[5] -= Vector512.Sum(t * x * y);
     }
 
     private void Component(int n0, int block, double* lines, double* psi, int component)

@@ -24,17 +24,10 @@ public static class PlainCoulomb
         if (!(cutoff > 0)) throw new InputException($"Coulomb: cutoff {cutoff} Å; it must be positive");
         cutoff = Math.Min(cutoff, MolecularForceField.NoCutoff);
         if (!(constant > 0) || !double.IsFinite(constant)) throw new InputException($"Coulomb: constant {constant} eV Å; it must be positive");
-        var rows = new double[2 * types * types];
-        for (int k = 0; k < rows.Length; k += 2) (rows[k], rows[k + 1]) = (cutoff * cutoff, constant);
-        return new Potential(types, rows);
+        return new PairPotential<Form>("Coulomb", types, PairRows.Of(types, Form.Parameters, (_, _) => [cutoff * cutoff, constant]));
     }
 
-    private sealed class Potential(int types, double[] rows) : PairPotential<Form>(types, rows)
-    {
-        public override string Description => "Coulomb";
-    }
-
-    private readonly struct Form : IPairForm
+    private readonly struct Form(Lanes constant) : IPairForm<Form>
     {
         public static int Parameters => 2;
         public static bool UsesCharges => true;
@@ -46,10 +39,13 @@ public static class PlainCoulomb
         }
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public static Lanes Evaluate<TTypes>(Lanes r2, in PairRow<TTypes> p, Lanes qq, out Lanes energy) where TTypes : struct, ITypeCount
+        public static Form Load<TTypes>(in PairRow<TTypes> p) where TTypes : struct, ITypeCount => new(p[1]);
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public Lanes Evaluate(Lanes r2, Lanes qq, out Lanes energy)
         {
             var r = CoulombReal.ReciprocalSqrt(r2);
-            energy = p[1] * qq * r;
+            energy = constant * qq * r;
             return energy * r * r;
         }
     }

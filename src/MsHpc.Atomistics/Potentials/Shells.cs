@@ -22,13 +22,13 @@ internal sealed unsafe class Shells<T> where T : unmanaged, IBinaryFloatingPoint
     private const int Window = 64;
 
     /// <summary>What the rows between hold beyond the cutoff, Å; rounding of positions in single precision included.</summary>
-    private const double Margin = 0.4, Slack = 1e-3;
+    private const double Margin = 0.45, Slack = 1e-3;
 
     private readonly int _types;
     private readonly double[] _cut;
     private readonly AlignedArray<T> _filter = new(), _prune = new(), _rows = new(), _forces = new();
     private readonly AlignedArray<double> _reference = new();
-    private readonly AlignedArray<int> _starts = new(), _close = new(), _found = new(), _centers = new(), _first = new(), _neighbors = new();
+    private readonly AlignedArray<int> _starts = new(), _close = new(), _found = new(), _histogram = new(), _centers = new(), _first = new(), _neighbors = new();
     private bool _stale = true;
     private int _longest;
 
@@ -45,11 +45,22 @@ internal sealed unsafe class Shells<T> where T : unmanaged, IBinaryFloatingPoint
         }
     }
 
+    /// <summary>Positions and types, a row of four numbers each slot.</summary>
     public T* Rows => _rows.Pointer;
+
+    /// <summary>Forces that kernels add to, a row of four numbers each slot.</summary>
     public T* Forces => _forces.Pointer;
+
+    /// <summary>Groups of centres.</summary>
     public int Groups { get; private set; }
+
+    /// <summary>Slots of the centres; lanes without one have a dummy other than that of their neighbours.</summary>
     public int* Centers => _centers.Pointer;
+
+    /// <summary>First layer of each group, and the end.</summary>
     public int* First => _first.Pointer;
+
+    /// <summary>Slots of the neighbours.</summary>
     public int* Neighbors => _neighbors.Pointer;
 
     /// <summary>Most layers of a group.</summary>
@@ -62,8 +73,15 @@ internal sealed unsafe class Shells<T> where T : unmanaged, IBinaryFloatingPoint
     public void Update(Domain d)
     {
         Push(d);
-        if (_stale || Moved(d)) Prune(d);
-        Filter(d);
+        bool prune = _stale || Moved(d);
+        if (_types == 1) Select<OneType>(d, prune);
+        else Select<ManyTypes>(d, prune);
+    }
+
+    private void Select<TTypes>(Domain d, bool prune) where TTypes : struct, ITypeCount
+    {
+        if (prune) Prune<TTypes>(d);
+        Filter<TTypes>(d);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -179,13 +197,14 @@ internal sealed unsafe class Shells<T> where T : unmanaged, IBinaryFloatingPoint
 
     /// <summary>Rows of the domain's list within cutoff + margin.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void Prune(Domain d)
+    private void Prune<TTypes>(Domain d) where TTypes : struct, ITypeCount
     {
         int width = Wide<T>.Width, length = 0, dummy = d.Dummy, slots = d.OwnedSlots;
         int* starts = _starts.Require(slots + 1L), close = _close.Require(d.Full.Length + 16L * slots + 64), start = d.Full.Start, index = d.Full.Index;
         T* rows = Rows;
         new Span<double>(d.X, 24 * d.Clusters).CopyTo(new Span<double>(_reference.Require(24L * d.Clusters), 24 * d.Clusters));
         int* part = stackalloc int[16];
+        var limit = Vector512.Create(_prune.Pointer[0]);
         _longest = 0;
         for (int i = 0; i < slots; i++)
         {
@@ -202,7 +221,7 @@ internal sealed unsafe class Shells<T> where T : unmanaged, IBinaryFloatingPoint
                     Vector256.Create(dummy).Store(part + 8);
                     p = part;
                 }
-                length += Keep(rows, p, x, y, z, limits, close + length);
+                length += Keep<TTypes>(rows, p, x, y, z, limit, limits, close + length);
             }
             _longest = Math.Max(_longest, length - starts[i]);
             while ((length - starts[i]) % width != 0) close[length++] = dummy;
@@ -213,13 +232,14 @@ internal sealed unsafe class Shells<T> where T : unmanaged, IBinaryFloatingPoint
 
     /// <summary>Writes those of a vector's neighbours that are within the cutoff for their types, and any numbers after them; returns how many they are.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private int Keep(T* rows, int* p, Vector512<T> x, Vector512<T> y, Vector512<T> z, T* limits, int* to)
+    private int Keep<TTypes>(T* rows, int* p, Vector512<T> x, Vector512<T> y, Vector512<T> z, Vector512<T> limit, T* limits, int* to) where TTypes : struct, ITypeCount
     {
         Wide<T>.LoadRows(rows, p, out var dx, out var dy, out var dz, out var type);
         dx -= x;
         dy -= y;
         dz -= z;
-        var mask = Vector512.LessThan(Wide<T>.Dot(dx, dy, dz, dx, dy, dz), Wide<T>.Lookup(limits, _types, type));
+        if (typeof(TTypes) != typeof(OneType)) limit = Wide<T>.Lookup(limits, _types, type);
+        var mask = Vector512.LessThan(Wide<T>.Dot(dx, dy, dz, dx, dy, dz), limit);
         ulong bits = Vector512.ExtractMostSignificantBits(mask);
         if (!Avx512F.VL.IsSupported)
         {
@@ -236,16 +256,17 @@ internal sealed unsafe class Shells<T> where T : unmanaged, IBinaryFloatingPoint
 
     /// <summary>The exact neighbours, in groups.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void Filter(Domain d)
+    private void Filter<TTypes>(Domain d) where TTypes : struct, ITypeCount
     {
         int width = Wide<T>.Width, dummy = d.Dummy, slots = d.OwnedSlots, stride = (_longest + 15) / 16 * 16 + 32;
         int* found = _found.Require((Window + 1L) * stride), centers = _centers.Require(slots + 2L * Window), first = _first.Require(slots / width + slots / Window + 4L);
         int* starts = _starts.Pointer, close = _close.Pointer, tag = d.Tag, type = d.Type;
         int* counts = stackalloc int[Window], members = stackalloc int[Window], order = stackalloc int[Window];
-        var histogram = new Span<int>(_histogram.Require(stride + 1L), stride + 1);
+        int* histogram = _histogram.Require(stride + 1L);
         int** rowsOf = stackalloc int*[8];
         var padding = Vector512.Create(dummy);
         T* rows = Rows;
+        var limit = Vector512.Create(_filter.Pointer[0]);
         // Lanes without centre, far from the dummies they have as neighbours.
         int* none = found + Window * stride;
         for (int k = 0; k < stride; k++) none[k] = dummy;
@@ -253,7 +274,7 @@ internal sealed unsafe class Shells<T> where T : unmanaged, IBinaryFloatingPoint
         for (int w = 0; w < slots; w += Window)
         {
             int n = 0, end = Math.Min(w + Window, slots);
-            histogram.Clear();
+            for (int k = 0; k <= stride; k++) histogram[k] = 0;
             for (int i = w; i < end; i++)
             {
                 if (tag[i] < 0) continue;
@@ -261,7 +282,7 @@ internal sealed unsafe class Shells<T> where T : unmanaged, IBinaryFloatingPoint
                 Vector512<T> x = Vector512.Create(row[0]), y = Vector512.Create(row[1]), z = Vector512.Create(row[2]);
                 int* to = found + n * stride;
                 int count = 0;
-                for (int k = starts[i]; k < starts[i + 1]; k += width) count += Keep(rows, close + k, x, y, z, limits, to + count);
+                for (int k = starts[i]; k < starts[i + 1]; k += width) count += Keep<TTypes>(rows, close + k, x, y, z, limit, limits, to + count);
                 padding.Store(to + count);
                 (members[n], counts[n]) = (i, count);
                 histogram[count]++;
@@ -296,8 +317,6 @@ internal sealed unsafe class Shells<T> where T : unmanaged, IBinaryFloatingPoint
         first[groups] = layers;
         (Groups, Deepest) = (groups, deepest);
     }
-
-    private readonly AlignedArray<int> _histogram = new();
 
     /// <summary>Eight entries of eight rows, turned.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -34,7 +34,12 @@ public readonly record struct TersoffTriplet(double M, double Gamma, double Lamb
 /// derivative 0 where (βζ)ⁿ is below the rounding of 1, and the exponent stays within ±69.08.
 /// Energies per atom: half of each bond's to each end.
 /// </summary>
-/// <remarks>Parameter sets of this form: T2 (file Si.tersoff), T3 (Phys. Rev. B 38, 9902, 1988; element Si(C) of SiCGe.tersoff), SiC.tersoff, GaN.tersoff, BNC.tersoff.</remarks>
+/// <remarks>
+/// <para>Parameter sets of this form: T2 (file Si.tersoff), T3 (Phys. Rev. B 38, 9902, 1988; element Si(C) of SiCGe.tersoff), SiC.tersoff, GaN.tersoff, BNC.tersoff.
+/// Where A, λ₁, R or D of (i, j, j) and (j, i, i) differ, each gives half of a bond's repulsion.</para>
+/// <para>Mixed precision takes coordinates in single, so its error grows with the box: for disturbed T2 silicon (rms force 2.8 eV/Å) force errors are
+/// 1.4·10⁻⁵ of that rms (largest 1.8·10⁻⁴) in a box of 87 Å, 1.5·10⁻⁶ (largest 7·10⁻⁶) in one of 16 Å; the energy is off by less than 10⁻⁶ eV per atom.</para>
+/// </remarks>
 public sealed unsafe partial class Tersoff : Interaction
 {
     private static readonly string[] Columns = ["m", "gamma", "lambda3", "c", "d", "cos(theta0)", "n", "beta", "lambda2", "B", "R", "D", "lambda1", "A"];

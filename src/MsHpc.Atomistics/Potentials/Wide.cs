@@ -62,7 +62,7 @@ internal static unsafe class Wide<T> where T : unmanaged, IBinaryFloatingPointIe
         // x = n ln 2 + r. Adding 1.5·2^52 rounds to an integer and leaves it in the low bits, from where a shift takes it to the exponent.
         if (typeof(T) == typeof(double))
         {
-            var a = Vector512.Max(x.AsDouble(), Vector512.Create(-708.0));
+            var a = Vector512.MaxNative(x.AsDouble(), Vector512.Create(-708.0));
             var magic = Vector512.Create(6755399441055744.0);
             var shifted = Vector512.FusedMultiplyAdd(a, Vector512.Create(1.4426950408889634), magic);
             var n = shifted - magic;
@@ -86,7 +86,7 @@ internal static unsafe class Wide<T> where T : unmanaged, IBinaryFloatingPointIe
         }
         else
         {
-            var a = Vector512.Max(x.AsSingle(), Vector512.Create(-87f));
+            var a = Vector512.MaxNative(x.AsSingle(), Vector512.Create(-87f));
             var magic = Vector512.Create(12582912f);
             var shifted = Vector512.FusedMultiplyAdd(a, Vector512.Create(1.44269504f), magic);
             var n = shifted - magic;
@@ -159,13 +159,7 @@ internal static unsafe class Wide<T> where T : unmanaged, IBinaryFloatingPointIe
     {
         if (!Avx512F.IsSupported)
         {
-            Vector512<T> a = default, b = default, c = default, d = default;
-            for (int l = 0; l < Width; l++)
-            {
-                T* row = rows + 4L * index[l];
-                (((T*)&a)[l], ((T*)&b)[l], ((T*)&c)[l], ((T*)&d)[l]) = (row[0], row[1], row[2], row[3]);
-            }
-            (x, y, z, w) = (a, b, c, d);
+            LoadPlain(rows, index, out x, out y, out z, out w);
             return;
         }
         if (typeof(T) == typeof(double))
@@ -199,13 +193,7 @@ internal static unsafe class Wide<T> where T : unmanaged, IBinaryFloatingPointIe
     {
         if (!Avx512F.IsSupported)
         {
-            for (int l = 0; l < Width; l++)
-            {
-                T* row = rows + 4L * index[l];
-                row[0] += ((T*)&x)[l];
-                row[1] += ((T*)&y)[l];
-                row[2] += ((T*)&z)[l];
-            }
+            AddPlain(rows, index, x, y, z);
             return;
         }
         if (typeof(T) == typeof(double))
@@ -235,6 +223,25 @@ internal static unsafe class Wide<T> where T : unmanaged, IBinaryFloatingPointIe
             AddFour(r, Avx512F.UnpackHigh(xyLow, zLow).AsSingle(), index + 1);
             AddFour(r, Avx512F.UnpackLow(xyHigh, zHigh).AsSingle(), index + 2);
             AddFour(r, Avx512F.UnpackHigh(xyHigh, zHigh).AsSingle(), index + 3);
+        }
+    }
+
+    private static void LoadPlain(T* rows, int* index, out Vector512<T> x, out Vector512<T> y, out Vector512<T> z, out Vector512<T> w)
+    {
+        T* turned = stackalloc T[4 * Vector512<T>.Count];
+        for (int l = 0; l < Width; l++)
+            for (int k = 0; k < 4; k++) turned[k * Width + l] = rows[4L * index[l] + k];
+        (x, y, z, w) = (Vector512.Load(turned), Vector512.Load(turned + Width), Vector512.Load(turned + 2 * Width), Vector512.Load(turned + 3 * Width));
+    }
+
+    private static void AddPlain(T* rows, int* index, Vector512<T> x, Vector512<T> y, Vector512<T> z)
+    {
+        for (int l = 0; l < Width; l++)
+        {
+            T* row = rows + 4L * index[l];
+            row[0] += x[l];
+            row[1] += y[l];
+            row[2] += z[l];
         }
     }
 

@@ -18,7 +18,7 @@ public sealed unsafe class LaneFft
     /// <param name="length">n.</param>
     public LaneFft(int length)
     {
-        if (length < 1) throw new ArgumentOutOfRangeException(nameof(length));
+        ArgumentOutOfRangeException.ThrowIfLessThan(length, 1);
         Length = length;
         var radices = new List<int>();
         int rest = length;

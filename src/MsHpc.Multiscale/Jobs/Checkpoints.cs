@@ -14,6 +14,9 @@ public interface ICheckpointed
 {
     /// <summary>The arrays of this rank; restoring writes into them.</summary>
     IEnumerable<(string Name, Memory<double> Data)> StateArrays { get; }
+
+    /// <summary>Whether every rank has the same whole state: then one file is written, and any number of ranks goes on from it.</summary>
+    bool IsReplicated => false;
 }
 
 /// <summary>What a checkpoint says of itself.</summary>
@@ -61,7 +64,7 @@ public sealed partial class CheckpointStore(string folder, string jobHash, int k
         // HDF5 keeps an attribute within one header of at most 64 KiB; text of any length is a dataset.
         file["notes"] = Encoding.UTF8.GetBytes(notes.Length == 0 ? " " : notes);
         InputException? failure = null;
-        try { AtomicFile.Write(FileOf(step, comm.Rank), stream => file.Write(stream)); }
+        try { if (comm.IsRoot || !state.IsReplicated) AtomicFile.Write(FileOf(step, comm.Rank), stream => file.Write(stream)); }
         catch (InputException e) { failure = e; }
         if (!comm.AllOk(failure is null)) throw failure ?? new InputException("another rank could not write its checkpoint");
         if (!comm.IsRoot) return;
@@ -92,8 +95,8 @@ public sealed partial class CheckpointStore(string folder, string jobHash, int k
         var candidates = latest ? comm.AllGather<int>(comm.IsRoot ? Steps.ToArray() : []).Data : [-1];
         foreach (int step in candidates)
         {
-            string file = latest ? FileOf(step, comm.Rank)
-                : comm.IsRoot ? which : which[..^3] + string.Create(CultureInfo.InvariantCulture, $".rank{comm.Rank}.h5");
+            string file = latest ? FileOf(step, state.IsReplicated ? 0 : comm.Rank)
+                : comm.IsRoot || state.IsReplicated ? which : which[..^3] + string.Create(CultureInfo.InvariantCulture, $".rank{comm.Rank}.h5");
             if (!latest && !which.EndsWith(".h5", StringComparison.Ordinal)) throw new InputException($"--restart takes 'latest' or a checkpoint file (.h5), not '{which}'");
             string? problem = null;
             CheckpointInfo? info = null;
@@ -124,7 +127,7 @@ public sealed partial class CheckpointStore(string folder, string jobHash, int k
         if (hash != jobHash)
             throw new InputException($"{file} belongs to another job: something that decides the result was changed since (only 'output' may change); start again without --restart");
         long ranks = h5.Attribute("ranks").Read<long>();
-        if (ranks != comm.Size) throw new InputException($"{file} was written by {ranks} rank{(ranks == 1 ? "" : "s")}; restart with as many, not {comm.Size}");
+        if (ranks != comm.Size && !state.IsReplicated) throw new InputException($"{file} was written by {ranks} rank{(ranks == 1 ? "" : "s")}; restart with as many, not {comm.Size}");
         int step = (int)h5.Attribute("step").Read<long>();
         double time = h5.Attribute("time").Read<double>();
         string checksum = h5.Attribute("checksum").Read<string>();

@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using MsHpc.Continuum.Assembly;
 using MsHpc.Continuum.IO;
 using MsHpc.Continuum.Materials;
@@ -67,6 +68,31 @@ internal abstract class JobEngine : ICheckpointed, IDisposable
 
     /// <summary>Tables for the summary and the machine-readable results: name, labels, rows of numbers.</summary>
     public virtual IReadOnlyList<ResultTable> Tables => [];
+
+    /// <summary>The output folder is there and a restart, if any, is done: files of one's own can be opened. Collective.</summary>
+    /// <param name="folder">Output folder.</param>
+    public virtual void Open(string folder) { }
+
+    /// <summary>The run ends; files of one's own are finished. Collective.</summary>
+    /// <param name="end">How.</param>
+    public virtual void Close(RunEnd end) { }
+
+    /// <summary>Numbers worth seeing first on the page.</summary>
+    public virtual IReadOnlyList<(string Label, string Value)> KeyNumbers => [];
+
+    /// <summary>Curves of its own for the page.</summary>
+    /// <param name="history">Steps so far.</param>
+    /// <param name="notes">Told what could not be drawn.</param>
+    public virtual IReadOnlyList<(string Svg, string Caption)> Figures(RunHistory history, ICollection<string> notes) => [];
+
+    /// <summary>Files of its own in the output folder, each with what it is.</summary>
+    public virtual IReadOnlyList<(string File, string What)> Files => [];
+
+    /// <summary>Further entries of the machine-readable results.</summary>
+    public virtual JsonObject? Results => null;
+
+    /// <inheritdoc/>
+    public virtual bool IsReplicated => false;
 
     /// <inheritdoc/>
     public abstract void Dispose();

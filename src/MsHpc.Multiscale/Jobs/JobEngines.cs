@@ -17,6 +17,11 @@ internal static class JobEngines
     public static JobEngine Create(Job job, Comm comm, ThreadTeam team) => (job.Type, job.Run.Integrator?.Kind) switch
     {
         (JobType.Homogenize, _) => new HomogenizeEngine(job, comm, team),
+        (JobType.Md, _) => new MdEngine(job, comm, team),
+        (JobType.Minimize, _) => new MinimizeEngine(job, comm, team),
+        (JobType.Energy, _) => new EnergyEngine(job, comm, team),
+        (JobType.Elastic, _) => new ElasticEngine(job, comm),
+        (JobType.Phonon, _) => new PhononEngine(job, comm),
         (JobType.Dynamics, "explicit") => new ExplicitEngine(job, comm, team),
         (JobType.Dynamics, _) => new ImplicitEngine(job, comm, team),
         _ => new QuasistaticEngine(job, comm, team),

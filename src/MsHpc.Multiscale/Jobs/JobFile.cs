@@ -22,7 +22,7 @@ public static class JobFile
         {
             foreach (string text in overrides ?? []) Override(root, text, faults);
             string directory = Path.GetDirectoryName(Path.GetFullPath(path))!;
-            var reader = new JobReader(directory, UnitSystem.All.FirstOrDefault(u => u.Name == (root["units"]?.Text ?? UnitSystem.MillimetreNewton.Name)), faults)
+            var reader = new JobReader(directory, UnitSystem.All.FirstOrDefault(u => u.Name == (root["units"]?.Text ?? (root["system"] is not null ? UnitSystem.Metal : UnitSystem.MillimetreNewton).Name)), faults)
             {
                 Seed = int.TryParse(root["seed"]?.Text, System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out int seed) ? seed : 0,
             };
@@ -48,7 +48,7 @@ public static class JobFile
     private static Job Finish(JobLanguage.Draft draft, string path, string directory, Node root) => new(path, directory, draft.Name, draft.Type,
         draft.Units, draft.Seed, draft.Model, [.. draft.Conditions.Select(c => c.Resolve(draft.Run.EndTime))],
         draft.InitialVelocity.ToDictionary(p => p.Key, p => p.Value.ToArray()), draft.Run.Resolve(), draft.Macro, draft.Micro, draft.Output,
-        Hash(root, draft));
+        Hash(root, draft)) { Atoms = draft.Atoms };
 
     /// <summary>What decides the result: the text without its layout and without what is only written, and the files.</summary>
     private static string Hash(Node root, JobLanguage.Draft draft)
@@ -57,7 +57,7 @@ public static class JobFile
         var text = new StringBuilder();
         root.WriteCanonical(text, skip: key => key == "output");
         sha.AppendData(Encoding.UTF8.GetBytes(text.ToString()));
-        foreach (string? file in new[] { draft.Model.MeshFile, FileOf(draft.Model.Micro?.Microstructure) })
+        foreach (string? file in new[] { draft.Model.MeshFile, FileOf(draft.Model.Micro?.Microstructure) }.Concat(draft.Atoms?.Files ?? []))
             if (file is not null) sha.AppendData(SHA256.HashData(File.ReadAllBytes(file)));
         return Convert.ToHexStringLower(sha.GetHashAndReset());
     }

@@ -449,10 +449,10 @@ internal static class JobLanguage
 
     private static readonly Key<string> Fields = May("fields", new TextSpec("a file name", ".pvd"), "displacements, stresses and internal variables for ParaView", "fields.pvd");
     private static readonly Key<string> Reactions = May("reactions", new TextSpec("a file name", ".csv"), "reaction forces of the supported boundaries", "reactions.csv");
-    private static readonly Key<string> Summary = May("summary", new TextSpec("a file name", ".html"), "a page to look at", "summary.html");
+    internal static readonly Key<string> Summary = May("summary", new TextSpec("a file name", ".html"), "a page to look at", "summary.html");
     private static readonly Key<IReadOnlyList<MicroPoint>> MicroPoints = May<IReadOnlyList<MicroPoint>>("micro", new ListSpec<MicroPoint>(MicroPointSpec, "{element, point}", 0, 100), "microstructures that are written with the fields", []);
     private static readonly Key<int> Every = May("every", new IntegerSpec(1), "fields are written every so many steps, and at the end", 1);
-    private static readonly Key<(int Steps, double Seconds, int Keep)> Checkpoint = May("checkpoint", CheckpointSpec, "state from which --restart goes on", (0, 600.0, 2));
+    internal static readonly Key<(int Steps, double Seconds, int Keep)> Checkpoint = May("checkpoint", CheckpointSpec, "state from which --restart goes on", (0, 600.0, 2));
     private static readonly MapSpec<OutputChoice> OutputSpec = new("output", "What is written into the output folder.",
         m => new OutputChoice(m.Get(Fields), m.Get(Reactions), m.Get(Summary), m.Get(MicroPoints)!, m.Get(Every), m.Get(Checkpoint).Steps,
             m.Get(Checkpoint).Seconds, m.Get(Checkpoint).Keep), Fields, Reactions, Summary, MicroPoints, Every, Checkpoint);
@@ -462,18 +462,28 @@ internal static class JobLanguage
 
     /// <summary>A job as read; file, folder and hash are added by <see cref="JobFile"/>.</summary>
     internal sealed record Draft(string Name, JobType Type, string Units, int Seed, ModelChoice Model, IReadOnlyList<Condition> Conditions,
-        IReadOnlyDictionary<string, IReadOnlyList<double>> InitialVelocity, Run Run, SolverChoice? Macro, SolverChoice? Micro, OutputChoice Output);
+        IReadOnlyDictionary<string, IReadOnlyList<double>> InitialVelocity, Run Run, SolverChoice? Macro, SolverChoice? Micro, OutputChoice Output)
+    {
+        /// <summary>The atomistic part; null for jobs on meshes.</summary>
+        public AtomJob? Atoms { get; init; }
+    }
+
+    /// <summary>What stands for model and run of a job on atoms.</summary>
+    internal static ModelChoice NoModel { get; } = new(null, false, false, 1, Integration.Full, NoMaterials, null);
+    internal static Run NoRun { get; } = new(0, 0, DefaultNewton, null, false, NoCurves, NoCurves);
 
     private static readonly ChoiceSpec<JobType> Types = new(("quasistatic", JobType.Quasistatic, "load steps in equilibrium"),
-        ("dynamics", JobType.Dynamics, "motion in time"), ("homogenize", JobType.Homogenize, "one representative volume"));
+        ("dynamics", JobType.Dynamics, "motion in time"), ("homogenize", JobType.Homogenize, "one representative volume"), ("md", JobType.Md, "molecular dynamics"),
+        ("minimize", JobType.Minimize, "a minimum of the energy of atoms"), ("energy", JobType.Energy, "energy, forces and stress of atoms as they are"),
+        ("elastic", JobType.Elastic, "elastic constants of a crystal"), ("phonon", JobType.Phonon, "phonon dispersion of a crystal"));
     private static readonly Key<string> NameKey = Need("name", new TextSpec("a name"), "name of the job");
     private static readonly Key<JobType> TypeKey = Need("type", Types, "what the job computes");
     private static readonly MapSpec<(string Name, JobType Type)> JobSpec = new("job", "Name and kind of the job.", m => (m.Get(NameKey), m.Get(TypeKey)), NameKey, TypeKey);
 
-    private static readonly Key<string> SchemaKey = Need("schema", new ChoiceSpec<string>((Version, Version, "this version of the language")), "version of the job language");
-    private static readonly Key<(string Name, JobType Type)> JobKey = Need("job", JobSpec, "name and kind of the job");
+    internal static readonly Key<string> SchemaKey = Need("schema", new ChoiceSpec<string>((Version, Version, "this version of the language")), "version of the job language");
+    internal static readonly Key<(string Name, JobType Type)> JobKey = Need("job", JobSpec, "name and kind of the job");
     private static readonly Key<string> UnitsKey = May("units", new ChoiceSpec<string>([.. UnitSystem.All.Select(u => (u.Name, u.Name, $"{u.Symbol(Dimension.Distance)}, {u.Symbol(Dimension.Force)}, {u.Symbol(Dimension.Pressure)}, {u.Symbol(Dimension.Duration)}, {u.Symbol(Dimension.Density)}"))]), "unit system of plain numbers", UnitSystem.MillimetreNewton.Name);
-    private static readonly Key<int> SeedKey = May("seed", new IntegerSpec(), "seed of everything random", 0);
+    internal static readonly Key<int> SeedKey = May("seed", new IntegerSpec(), "seed of everything random", 0);
     private static readonly Key<IReadOnlyList<Condition>> ConditionsKey = Need<IReadOnlyList<Condition>>("boundary_conditions", new ListSpec<Condition>(ConditionSpec, "supports and loads"), "supports and loads");
     private static readonly Key<IReadOnlyDictionary<string, IReadOnlyList<double>>> VelocityKey = May("initial_velocity", Velocities, "velocity at time 0 by region; 'all' for everywhere");
     private static readonly Key<(SolverChoice? Macro, SolverChoice? Micro)> SolversKey = May("solvers", Solvers, "linear solvers; left out: the best on the machine");
@@ -501,6 +511,7 @@ internal static class JobLanguage
         (JobType.Quasistatic, "quasistatic", Root(JobType.Quasistatic, MacroModels, QuasistaticRun)),
         (JobType.Dynamics, "dynamics", Root(JobType.Dynamics, MacroModels, DynamicsRun)),
         (JobType.Homogenize, "homogenize", Root(JobType.Homogenize, RveModels, HomogenizeRun)),
+        .. AtomLanguage.Roots,
     ];
 
     /// <summary>Reads a whole job; <c>job.type</c> decides what else belongs in it.</summary>
@@ -514,7 +525,8 @@ internal static class JobLanguage
         string? word = root["job"]?["type"]?.Text;
         var spec = Roots.FirstOrDefault(r => r.Word == word).Spec;
         // With an unknown type the rest is still read, as what its model says: the other faults should not wait for the next attempt.
-        spec ??= root["model"]?["rve"] is not null ? Roots[2].Spec : root["run"]?["integrator"] is not null ? Roots[1].Spec : Roots[0].Spec;
+        spec ??= root["system"] is not null ? AtomLanguage.Roots.First(r => r.Type == (root["run"]?["supercell"] is not null ? JobType.Phonon : root["run"]?["timestep"] is not null ? JobType.Md : JobType.Minimize)).Spec
+            : root["model"]?["rve"] is not null ? Roots[2].Spec : root["run"]?["integrator"] is not null ? Roots[1].Spec : Roots[0].Spec;
         return spec.Read(root, reader, out var draft) ? draft : null;
     }
 

@@ -21,6 +21,7 @@ public static class JobPlan
         {
             $"job '{job.Name}' ({job.Type.ToString().ToLowerInvariant()}), units {job.UnitSystem}, {ranks} rank{(ranks == 1 ? "" : "s")} × {threads} thread{(threads == 1 ? "" : "s")}",
         };
+        if (job.Atoms is not null) return [.. lines, .. AtomPlan.Describe(job, threads, ranks)];
         double memory = 0;
         Continuum.Mesh? macro = null;
         int points = 0;
@@ -103,7 +104,7 @@ public static class JobPlan
             yield return $"scales: the representative volume is larger than the smallest macro element ({Numbers.Short(smallest)}): the mesh resolves gradients that the volume cannot see; read results there as those of a point model";
     }
 
-    private static string Size(double bytes) => bytes switch
+    internal static string Size(double bytes) => bytes switch
     {
         < 1e4 => $"{bytes:F0} B",
         < 1e6 => (bytes / 1024).ToString("F1", CultureInfo.InvariantCulture) + " KiB",

@@ -14,6 +14,16 @@ public enum JobType
     Dynamics,
     /// <summary>One representative volume element: effective stiffness, loading path.</summary>
     Homogenize,
+    /// <summary>Molecular dynamics.</summary>
+    Md,
+    /// <summary>A minimum of the energy of atoms.</summary>
+    Minimize,
+    /// <summary>Energy, forces and stress of atoms as they are.</summary>
+    Energy,
+    /// <summary>Elastic constants of a crystal.</summary>
+    Elastic,
+    /// <summary>Phonon dispersion of a crystal.</summary>
+    Phonon,
 }
 
 /// <summary>A material law by name with its parameters in the job's units.</summary>
@@ -142,4 +152,8 @@ public sealed record OutputChoice(string? Fields, string? Reactions, string? Sum
 /// <param name="Hash">SHA-256 of everything that decides the result, the files it names included.</param>
 public sealed record Job(string File, string Directory, string Name, JobType Type, string UnitSystem, int Seed, ModelChoice Model,
     IReadOnlyList<ConditionChoice> Conditions, IReadOnlyDictionary<string, double[]> InitialVelocity, RunChoice Run, SolverChoice? Macro,
-    SolverChoice? MicroSolver, OutputChoice Output, string Hash);
+    SolverChoice? MicroSolver, OutputChoice Output, string Hash)
+{
+    /// <summary>The atomistic part, of jobs on atoms; null for those on meshes.</summary>
+    public AtomJob? Atoms { get; init; }
+}

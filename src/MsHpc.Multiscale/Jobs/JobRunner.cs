@@ -101,6 +101,8 @@ public static class JobRunner
                 writer?.Clear();
             }
 
+            engine.Open(folder);
+
             // One rank's signal is everybody's: they must leave the step together.
             bool Stopping() => !comm.AllOk(stop.Reason is null);
             var end = RunEnd.Finished;
@@ -128,7 +130,7 @@ public static class JobRunner
                     writer?.Add(record);
                     if (comm.IsRoot) observer.Step(record, engine.TotalSteps, engine.TotalSteps > 0 ? (double)engine.Step / engine.TotalSteps : engine.Time / engine.EndTime);
                     Fields(force: false);
-                    bool due = job.Output.CheckpointSteps > 0 ? engine.Step % job.Output.CheckpointSteps == 0
+                    bool due = job.Output.CheckpointSteps > 0 ? engine.Step / job.Output.CheckpointSteps != saved / job.Output.CheckpointSteps
                         : comm.AllReduceMax(sinceSave.Elapsed.TotalSeconds) >= job.Output.CheckpointSeconds;
                     if (due && !engine.Done) Save();
                 }
@@ -141,10 +143,12 @@ public static class JobRunner
                 writer?.History.Notes.Add("stopped: " + e.Message.ReplaceLineEndings(" "));
                 // The dump is collective: a step that did not converge fails on all ranks alike, another failure may be this rank's own.
                 if ((e is ConvergenceException || comm.Size == 1 && e is NumericalException) && engine.DumpFailure(folder) is { } dump) Warn(dump);
+                if (e is ConvergenceException || comm.Size == 1) engine.Close(RunEnd.Failed);
                 writer?.Finish(RunEnd.Failed, e.Message);
                 throw;
             }
             foreach (string note in engine.Notes) if (writer is not null && !writer.History.Notes.Contains(note)) writer.History.Notes.Add(note);
+            engine.Close(end);
             writer?.Finish(end, null);
             Say(end == RunEnd.Finished ? $"finished; results are in {folder}" : $"stopped; go on with --restart latest; results so far are in {folder}");
             return new RunResult(end, folder, writer?.History ?? new RunHistory());
@@ -299,6 +303,7 @@ internal sealed class ResultWriter : IDisposable
         };
         foreach (var table in _engine.Tables)
             json[table.Name] = new JsonArray([.. table.Rows.Select(r => (JsonNode)new JsonArray([.. r.Select(v => (JsonNode)JsonValue.Create(v)!)]))]);
+        foreach (var (key, value) in _engine.Results ?? []) json[key] = value?.DeepClone();
         AtomicFile.WriteText(At("summary.json"), JsonText.Indented(json) + "\n");
     }
 
@@ -312,14 +317,12 @@ internal sealed class ResultWriter : IDisposable
         };
         var page = new SummaryPage(_job.Name, _engine.What, status, shade);
         var steps = History.Steps;
-        var numbers = new List<(string, string)>
-        {
-            ("steps", _engine.TotalSteps > 0 ? $"{_engine.Step} of {_engine.TotalSteps}" : $"{_engine.Step}"),
-            ("wall time", Duration(steps.Sum(s => s.Seconds))),
-        };
+        var numbers = new List<(string, string)> { ("wall time", Duration(steps.Sum(s => s.Seconds))) };
+        if (_job.Atoms is null || _engine.TotalSteps > 1) numbers.Insert(0, ("steps", _engine.TotalSteps > 0 ? $"{_engine.Step} of {_engine.TotalSteps}" : $"{_engine.Step}"));
         if (steps.Sum(s => s.Iterations) is > 0 and var iterations) numbers.Add(("Newton iterations", $"{iterations}"));
         if (steps.Any(s => s.HillMandel is not null)) numbers.Add(("largest Hill–Mandel residual", steps.Max(s => s.HillMandel)!.Value.ToString("0.0e+00", CultureInfo.InvariantCulture)));
         if (steps.Sum(s => s.Cuts) is > 0 and var cuts) numbers.Add(("steps cut", $"{cuts}"));
+        numbers.AddRange(_engine.KeyNumbers);
         page.KeyNumbers(numbers);
         if (problem is not null) page.Notes("Why it stopped", problem.Split('\n'));
 
@@ -337,21 +340,23 @@ internal sealed class ResultWriter : IDisposable
             string? svg = CurvePlot.Draw([.. last.Norms.Select((_, i) => (double)i)], last.Norms, "Newton iteration", "log10 relative residual", out _, logarithmic: true);
             if (svg is not null) figures.Add((svg, $"Convergence of Newton's method in step {last.Step}: {string.Join(" → ", last.Norms.Select(n => n.ToString("0.0e+00", CultureInfo.InvariantCulture)))}"));
         }
+        figures.AddRange(_engine.Figures(History, History.Notes));
         page.Figures("Curves", figures);
         if (_last is not null) page.Figures("Fields", _engine.Pictures(_last));
         foreach (var table in _engine.Tables)
             page.Table($"{table.Heading}{(table.Unit.Length > 0 ? $" in {table.Unit}" : "")}", ["", .. table.Columns], table.Rows.Select((r, i) => (IReadOnlyList<string>)[table.RowLabels[i], .. r.Select(Numbers.Short)]));
         page.Notes("Notes", History.Notes.Concat(_engine.Notes).Distinct());
-        if (steps.Count > 0)
+        if (steps.Count > 0 && (_job.Atoms is null || _engine.TotalSteps > 1))
         {
             // A page of ten thousand rows helps nobody: the table file has them all.
             int stride = Math.Max(1, (steps.Count + 199) / 200);
             bool micro = steps.Any(s => s.HillMandel is not null);
-            string[] more = micro ? ["Hill–Mandel", "micro failures", "imbalance"] : [];
-            page.Table(stride == 1 ? "Steps" : $"Steps (every {stride}th; all are in the table file)", ["step", "time", "iterations", "cuts", "residual", .. more,
+            bool iterative = _job.Atoms is null;
+            string[] usual = iterative ? ["iterations", "cuts", "residual"] : [], more = micro ? ["Hill–Mandel", "micro failures", "imbalance"] : [];
+            page.Table(stride == 1 ? "Steps" : $"Steps (every {stride}th; all are in the table file)", ["step", "time", .. usual, .. more,
                 .. History.Columns.Select((c, i) => History.ColumnUnits[i].Length > 0 ? $"{c} [{History.ColumnUnits[i]}]" : c), "seconds"],
                 steps.Where((_, i) => i % stride == stride - 1 || i == steps.Count - 1).Select(s => (IReadOnlyList<string>)
-                    [$"{s.Step}", Numbers.Short(s.Time), $"{s.Iterations}", $"{s.Cuts}", s.Norms.Length > 0 ? s.Norms[^1].ToString("0.0e+00", CultureInfo.InvariantCulture) : "",
+                    [$"{s.Step}", Numbers.Short(s.Time), .. iterative ? [$"{s.Iterations}", $"{s.Cuts}", s.Norms.Length > 0 ? s.Norms[^1].ToString("0.0e+00", CultureInfo.InvariantCulture) : ""] : Array.Empty<string>(),
                      .. micro ? [s.HillMandel?.ToString("0.0e+00", CultureInfo.InvariantCulture) ?? "", $"{s.MicroFailures}", s.Imbalance.ToString("F2", CultureInfo.InvariantCulture)] : Array.Empty<string>(),
                      .. s.Values.Select(Numbers.Short), s.Seconds.ToString("F2", CultureInfo.InvariantCulture)]));
         }
@@ -367,6 +372,7 @@ internal sealed class ResultWriter : IDisposable
             (_job.Output.Fields, "fields over time, for ParaView"), (_job.Output.Reactions, "table of all steps"), ("newton.csv", "residuals of every Newton iteration"),
             ("summary.json", "the main numbers, for programs"), ("run.log", "log"),
         };
+        known.AddRange(_engine.Files.Select(f => ((string?)f.File, f.What)));
         return known.Where(f => f.Item1 is not null && File.Exists(At(f.Item1))).Select(f => (f.Item1!, f.Item2));
     }
 

@@ -19,9 +19,13 @@ namespace MsHpc.Multiscale.Jobs;
 public sealed record StepRecord(int Step, double Time, int Iterations, int Cuts, double[] Norms, double[] Values, double? HillMandel,
     int MicroFailures, double Imbalance, double Seconds)
 {
+    /// <summary>The step in words of its own; null for the usual ones.</summary>
+    public string? Text { get; init; }
+
     /// <summary>A step in one line.</summary>
     public string Describe(int total)
     {
+        if (Text is not null) return Text;
         var text = new StringBuilder();
         text.Append(CultureInfo.InvariantCulture, $"step {Step}{(total > 0 ? $"/{total}" : "")}  time {Numbers.Short(Time)}");
         if (Iterations > 0) text.Append(CultureInfo.InvariantCulture, $"  iterations {Iterations}");

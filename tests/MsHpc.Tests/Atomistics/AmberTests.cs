@@ -27,7 +27,7 @@ public sealed class AmberTests
         return results.Energy;
     }
 
-    /// <summary>1e-8 eV for every term: what the parameters' nine digits leave of Lennard-Jones is about 1e-9 eV here.</summary>
+    /// <summary>1e-8 eV for every term. OpenMM mixes σ and ε of the types, here the file's A and B are used: both have nine digits.</summary>
     [Test]
     public void VacuumTermByTerm([Values(Want.Virial, Want.Virial | Want.PerAtom)] Want want)
     {

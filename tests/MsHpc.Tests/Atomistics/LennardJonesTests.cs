@@ -1,5 +1,7 @@
 using MsHpc.Atomistics;
 using MsHpc.Atomistics.Potentials;
+using MsHpc.Core;
+using MsHpc.Core.Parallel;
 using NUnit.Framework;
 
 namespace MsHpc.Tests.Atomistics;
@@ -30,6 +32,66 @@ public sealed class LennardJonesTests
         var (a, b) = (new CalculatorResults(one.Count), new CalculatorResults(one.Count));
         new ForceField(LennardJones.Create(1, (_, _) => new LennardJonesPair(1, 1, 2.5))).Compute(one, Want.Virial, a);
         new ForceField(LennardJones.Create(9, (_, _) => new LennardJonesPair(1, 1, 2.5))).Compute(many, Want.Virial, b);
-        Assert.That(b.Forces, Is.EqualTo(a.Forces));
+        // Pairs within a cluster are summed in another order.
+        Assert.That(b.Forces, Is.EqualTo(a.Forces).Within(1e-13 * a.Forces.Max(Math.Abs)));
+    }
+
+    // Rounding of single precision, 6e-8, of pair forces much larger than their sum.
+    [Test]
+    public void Mixed([Values] bool shifted, [Values(1, 2, 9)] int types)
+    {
+        var atoms = ReferenceCase.Load("lj_ortho").Atoms;
+        // Far from the origin too: differences are exact.
+        var far = new Cell(atoms.Cell.Rows, [true, true, true], [100, -200, 300]);
+        double[] positions = [.. atoms.Positions.Select((x, k) => x + far.Origin[k % 3] - atoms.Cell.Origin[k % 3])];
+        var many = new Atoms([.. Enumerable.Range(0, types).Select(t => new Species($"A{t}", 1))], [.. Enumerable.Range(0, atoms.Count).Select(i => i % types)], positions, far);
+        CalculatorResults a = new(atoms.Count), b = new(atoms.Count);
+        Interaction Make(Precision precision) => LennardJones.Create(types, (i, j) => new LennardJonesPair(1 + 0.1 * (i + j), 1 - 0.01 * (i + j), 2.5), shifted ? Truncation.ForceShifted : Truncation.Cut, precision);
+        new ForceField(Make(Precision.Double)).Compute(many, Want.Virial, a);
+        new ForceField(Make(Precision.Mixed)).Compute(many, Want.Virial, b);
+        double square = a.Forces.Zip(b.Forces, (p, q) => (p - q) * (p - q)).Sum(), scale = a.Forces.Sum(p => p * p), worst = a.Forces.Zip(b.Forces, (p, q) => Math.Abs(p - q)).Max() / a.Forces.Max(Math.Abs);
+        TestContext.Out.WriteLine($"force error: rms {Math.Sqrt(square / scale):E1} of rms, worst {worst:E1} of largest; energy {Math.Abs(b.Energy / a.Energy - 1):E1}");
+        Assert.That(Math.Sqrt(square / scale), Is.LessThan(5e-7));
+        Assert.That(worst, Is.LessThan(1e-6));
+        Assert.That(b.Energy, Is.EqualTo(a.Energy).Within(1e-6 * Math.Abs(a.Energy)));
+        // Forces sum up to zero to 1e-7 only, and that counts times the distance from the origin.
+        Assert.That(b.Virial, Is.EqualTo(a.Virial).Within(1e-5 * a.Virial.Max(Math.Abs)));
+    }
+
+    // The same bits on one, two and four threads, over steps with pruning and sorting, in a box long enough for several chains of tiles.
+    [Test]
+    public void ThreadsDoNotChangeBits([Values] Precision precision)
+    {
+        var random = new Random(3);
+        const int n = 49 * 120;
+        var positions = new double[3 * n];
+        for (int i = 0; i < n; i++) (positions[3 * i], positions[3 * i + 1], positions[3 * i + 2]) = (i / 49 * 1.1, i / 7 % 7 * 1.1 + 0.1 * random.NextDouble(), i % 7 * 1.1 + 0.1 * random.NextDouble());
+        List<double[]> forces = [];
+        foreach (int threads in new[] { 1, 2, 4 })
+        {
+            using var team = new ThreadTeam(threads);
+            var atoms = new Atoms([new("A", 1)], new int[n], positions, Cell.Box(132, 7.7, 7.7));
+            var field = new ForceField(LennardJones.Create(1, (_, _) => new LennardJonesPair(1, 1, 2.5), precision: precision));
+            var domain = field.MakeDomain(atoms, 0.6, team: team);
+            var all = new double[3 * n + 7];
+            var moves = new Random(5);
+            for (int step = 0; step < 12; step++)
+            {
+                if (domain.NeedsRebuild()) domain.Rebuild();
+                else domain.UpdateGhosts();
+                var tally = field.Compute(domain, Want.Virial);
+                domain.StoreForces(all.AsSpan(0, 3 * n));
+                all[3 * n] = tally.Energy;
+                for (int k = 0; k < 6; k++) all[3 * n + 1 + k] = tally.Virial[k];
+                forces.Add([.. all]);
+                var shifts = Enumerable.Range(0, 3 * n).Select(_ => 0.05 * (moves.NextDouble() - 0.5)).ToArray();
+                unsafe
+                {
+                    for (int s = 0; s < domain.OwnedSlots; s++)
+                        for (int k = 0; k < 3 && domain.Tag[s] >= 0; k++) domain.X[s / 8 * 24 + s % 8 + 8 * k] += shifts[3 * domain.Tag[s] + k];
+                }
+            }
+        }
+        for (int k = 12; k < forces.Count; k++) Assert.That(forces[k], Is.EqualTo(forces[k % 12]));
     }
 }

@@ -294,6 +294,10 @@ public sealed unsafe class MolecularTests
         torn.BondTypes.Add(new(1, 1));
         torn.Bonds.Add((0, 1, 0));
         var apart = new Atoms(atoms.Species, [0, 0], [0, 0, 0, 4, 0, 0], Cell.Box(20, 20, 20)) { Topology = torn };
-        Assert.That(Assert.Throws<NumericalException>(() => Compute(apart, Want.Forces, Bonds.Create(torn, 3)))!.Message, Does.Contain("the bond of atoms 1, 2 is longer than the halo of 3 Å"));
+        // The halo fits the bonds as they were at the start: 4 Å and a quarter more.
+        var (field, results) = (new ForceField(Bonds.Create(torn, 3)), new CalculatorResults(2));
+        field.Compute(apart, Want.Forces, results);
+        apart.Positions[3] = 9;
+        Assert.That(Assert.Throws<NumericalException>(() => field.Compute(apart, Want.Forces, results))!.Message, Does.Contain("the bond of atoms 1, 2 is longer than the halo of 5 Å"));
     }
 }

@@ -26,6 +26,8 @@ public sealed unsafe class PmeTests
                 for (int j = 0; j < n; j++) sum += line[l, j] * Complex.FromPolarCoordinates(1, (inverse ? 2 : -2) * Math.PI * j * k / n);
                 Assert.That(Complex.Abs(new Complex(y[48 * k + l], y[48 * k + 8 + l]) - sum), Is.LessThan(1e-14 * n));
             }
+        GC.KeepAlive(source);
+        GC.KeepAlive(target);
     }
 
     private static double Rms(double[] a, double[] b) => Math.Sqrt(a.Zip(b, (x, y) => (x - y) * (x - y)).Sum() / (a.Length / 3));

@@ -96,4 +96,13 @@ public sealed class StillingerWeberTests
     [Test]
     public void AnAngleHasOneSetOfParameters() =>
         Assert.That(() => new StillingerWeber(2, (i, j, k) => new StillingerWeberTriplet(2, 2, 1.8, 20 + j, 1.2, -0.3, 7, 0.6, 4, 0)), Throws.TypeOf<InputException>().With.Message.Contains("same angle"));
+
+    // CdTeZnSeHgS0.sw of LAMMPS rounds λ and ε to seven digits, differently for (i, j, k) and (i, k, j).
+    [Test]
+    public void AnAngleMayDifferByRounding() =>
+        ThreeBodyChecks.Twins(new StillingerWeber(2, (i, j, k) => new StillingerWeberTriplet(2, 2, 1.8, 20 * (1 + 1e-6 * j), 1.2, -0.3, 7, 0.6, 4, 0)), Crystal(2));
+
+    [Test]
+    public void ShippedFileOfSixElements() =>
+        ThreeBodyChecks.Twins(StillingerWeber.Read(ReferenceCase.PotentialFile("CdTeZnSeHgS0.sw"), ["Cd", "Te", "Zn"]), ThreeBodyChecks.Diamond(6.3, 3, 3, 0.3));
 }

@@ -10,7 +10,7 @@ internal static class JobKit
 {
     public static string Examples => Path.Combine(TestData.Root, "examples");
 
-    public static string[] ExampleJobs => [.. Directory.EnumerateFiles(Examples, "job.yaml", SearchOption.AllDirectories).Order(StringComparer.Ordinal)];
+    public static string[] ExampleJobs => [.. Directory.EnumerateFiles(Examples, "*.yaml", SearchOption.AllDirectories).Order(StringComparer.Ordinal)];
 
     /// <summary>A two-dimensional mesh with boundaries left, right, bottom, top, hole and region plate.</summary>
     public static string Mesh => Path.Combine(Examples, "plate-elastic", "plate_hole.msh");

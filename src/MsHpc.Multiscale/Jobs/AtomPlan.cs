@@ -1,0 +1,76 @@
+using System.Globalization;
+using MsHpc.Atomistics;
+using MsHpc.Atomistics.Neighbors;
+using MsHpc.Core;
+
+namespace MsHpc.Multiscale.Jobs;
+
+/// <summary>What a job on atoms would compute, without computing it.</summary>
+internal static class AtomPlan
+{
+    public static IEnumerable<string> Describe(Job job, int threads, int ranks)
+    {
+        var task = job.Atoms!;
+        var atoms = task.MakeAtoms(job.Seed);
+        var field = task.MakeForceField(atoms);
+        var invariant = CultureInfo.InvariantCulture;
+        double mass = atoms.Types.Sum(t => atoms.Species[t].Mass), volume = atoms.Cell.Volume;
+        bool periodic = atoms.Cell.Periodic[0] && atoms.Cell.Periodic[1] && atoms.Cell.Periodic[2];
+        yield return $"atoms: {task.System.Description}: {AtomEngine.Formula(atoms)}, {atoms.Count} atoms, {string.Join(", ", atoms.Species.Select(s => $"{s.Symbol} {s.Mass.ToString("G6", invariant)} u"))}";
+        yield return string.Create(invariant, $"cell: volume {volume:G6} Å³, {(periodic ? "periodic" : atoms.Cell.IsPeriodic ? "periodic in some directions" : "not periodic")}, {atoms.Count / volume:G4} atoms/Å³, {mass * Codata.AtomicMass * 1e27 / volume:G5} g/cm³");
+        foreach (string model in field.Interactions.Select(i => i.Description).Distinct()) yield return $"model: {model}";
+        double memory = 1000.0 * atoms.Count;
+        if (field.Reach > 0)
+        {
+            double skin = task.Run.Skin;
+            var (within, listed) = Neighbours(atoms, field.Reach, skin);
+            memory += atoms.Count * (listed * 4.0 + 400);
+            yield return string.Create(invariant, $"neighbours: {within:F1} within {field.Reach:G4} Å of an atom, {listed:F1} with the skin of {skin:G3} Å");
+            double narrow = Enumerable.Range(0, 3).Where(d => atoms.Cell.Periodic[d]).Select(d => atoms.Cell.Spacing[d]).DefaultIfEmpty(double.PositiveInfinity).Min();
+            if (narrow < 2 * field.Reach) yield return string.Create(invariant, $"cell: narrower ({narrow:G4} Å) than twice the cutoff: atoms meet several images of each other, which is handled");
+        }
+        var run = task.Run;
+        if (run.Ensemble is { } ensemble)
+        {
+            yield return string.Create(invariant, $"run: {run.Steps} steps of {run.TimeStep:G4} fs = {run.Steps * run.TimeStep / 1000:G5} ps, {ensemble.Name}");
+            if (task.Output.Trajectory is { } name)
+            {
+                double frames = 1 + run.Steps / task.Output.TrajectoryEvery, bytes = frames * atoms.Count * (name.EndsWith(".h5", StringComparison.Ordinal) || name.EndsWith(".h5md", StringComparison.Ordinal) ? 48 : 125);
+                yield return $"output: {frames.ToString("F0", invariant)} frames in {name}, about {JobPlan.Size(bytes)}";
+            }
+        }
+        if (run.Elastic is not null) yield return $"run: about {(6 + 3 * atoms.Count) * 4} force calculations for the derivatives, half as many for each step of a relaxation";
+        if (run.Phonon is { } phonon)
+        {
+            int copies = phonon.Supercell[0] * phonon.Supercell[1] * phonon.Supercell[2];
+            yield return $"run: {6 * atoms.Count} force calculations on {copies * atoms.Count} atoms, {3 * atoms.Count} bands";
+            double width = Enumerable.Range(0, 3).Min(d => atoms.Cell.Spacing[d] * phonon.Supercell[d]);
+            if (width < 2 * field.Reach) yield return string.Create(invariant, $"run: the supercell is {width:G4} Å wide, twice the reach of the forces {2 * field.Reach:G4} Å: force constants of images overlap, take a larger one");
+            memory *= copies;
+        }
+        yield return $"memory: about {JobPlan.Size(memory)} in all, of {JobPlan.Size(Machine.MemoryLimit)} here{(memory > Machine.MemoryLimit ? ": more than this machine has" : "")}";
+    }
+
+    /// <summary>Neighbours of an atom on average, within the reach and within reach and skin, counted.</summary>
+    private static unsafe (double Within, double Listed) Neighbours(Atoms atoms, double reach, double skin)
+    {
+        var domain = new Domain(atoms, reach, skin, ListKind.Full);
+        long within = 0, listed = 0;
+        double* x = domain.X;
+        for (int i = 0; i < domain.OwnedSlots; i++)
+        {
+            if (domain.Tag[i] < 0) continue;
+            int a = i / 8 * 24 + i % 8;
+            for (int k = domain.Full.Start[i]; k < domain.Full.Start[i + 1]; k++)
+            {
+                int j = domain.Full.Index[k];
+                if (domain.Tag[j] < 0) continue;
+                int b = j / 8 * 24 + j % 8;
+                double dx = x[b] - x[a], dy = x[b + 8] - x[a + 8], dz = x[b + 16] - x[a + 16];
+                listed++;
+                if (dx * dx + dy * dy + dz * dz < reach * reach) within++;
+            }
+        }
+        return ((double)within / Math.Max(1, atoms.Count), (double)listed / Math.Max(1, atoms.Count));
+    }
+}
