@@ -10,7 +10,7 @@ namespace MsHpc.Perf;
 
 /// <summary>
 /// Our side of perf/peers/gromacs_water.py: rigid TIP3P water, particle-mesh Ewald, velocity Verlet, ns per atom-step of whole steps, phase by phase.
-/// <code>MsHpc.Perf water --gro water.gro [--steps 200] [--repeat 3] [--warm 100] [--cutoff 9] [--spacing 1.2] [--order 4] [--skin 1] [--dt 2] [--energy 100]</code>
+/// <code>MsHpc.Perf water --gro water.gro [--steps 200] [--repeat 3] [--warm 100] [--cutoff 9] [--spacing 1.2] [--order 4] [--skin 1] [--dt 2] [--energy 100] [--precision double|mixed]</code>
 /// </summary>
 internal static class WaterBench
 {
@@ -54,7 +54,7 @@ internal static class WaterBench
         var split = new EwaldSplit(3.1234132743 / cutoff, cutoff, 1e-5, Codata.CoulombInEvAngstrom);
         int points = Points(atoms.Cell.Rows[0] / spacing);
         var mesh = new Timed(new ParticleMeshEwald(atoms, split, (points, points, points), order));
-        var real = new Timed(CoulombReal.Create(2, split, Water.Tip3p.LennardJones(cutoff)));
+        var real = new Timed(CoulombReal.Create(2, split, Water.Tip3p.LennardJones(cutoff), Option("precision", "double") == "mixed" ? Precision.Mixed : Precision.Double));
         var excluded = new Timed(Ewald.Reciprocal(mesh, split, atoms.Topology)[1]);
         var field = new ForceField(real, mesh, excluded);
         var md = new MolecularDynamics(atoms, field, new VelocityVerlet(), new MdOptions { TimeStep = step, Skin = Number("skin", 1) });

@@ -19,19 +19,23 @@ public static class CoulombReal
     /// <summary>Coulomb alone.</summary>
     /// <param name="types">Kinds of atoms.</param>
     /// <param name="split">α, r_c and the Coulomb constant.</param>
-    public static Interaction Create(int types, EwaldSplit split) => Create(types, split, (_, _) => new LennardJonesPair(0, 1, split.Cutoff), "Ewald real-space sum (Ann. Phys. 369, 253)", plain: true);
+    /// <param name="precision">See the remarks.</param>
+    public static Interaction Create(int types, EwaldSplit split, Precision precision = Precision.Double) =>
+        Create(types, split, (_, _) => new LennardJonesPair(0, 1, split.Cutoff), "Ewald real-space sum (Ann. Phys. 369, 253)", plain: true, precision);
 
     /// <summary>Coulomb and Lennard-Jones.</summary>
     /// <param name="types">Kinds of atoms.</param>
     /// <param name="split">α, r_c and the Coulomb constant.</param>
     /// <param name="pairs">Lennard-Jones parameters of types (i, j), asked for i ≤ j; their cutoff must be that of <paramref name="split"/>.</param>
+    /// <param name="precision">See the remarks.</param>
     /// <exception cref="InputException">Bad parameters or another cutoff.</exception>
-    public static Interaction Create(int types, EwaldSplit split, Func<int, int, LennardJonesPair> pairs) =>
-        Create(types, split, pairs, "Lennard-Jones (Proc. R. Soc. Lond. A 106, 463) with Ewald real-space sum (Ann. Phys. 369, 253)", plain: false);
+    public static Interaction Create(int types, EwaldSplit split, Func<int, int, LennardJonesPair> pairs, Precision precision = Precision.Double) =>
+        Create(types, split, pairs, "Lennard-Jones (Proc. R. Soc. Lond. A 106, 463) with Ewald real-space sum (Ann. Phys. 369, 253)", plain: false, precision);
 
-    private static Interaction Create(int types, EwaldSplit split, Func<int, int, LennardJonesPair> pairs, string description, bool plain)
+    private static Interaction Create(int types, EwaldSplit split, Func<int, int, LennardJonesPair> pairs, string description, bool plain, Precision precision)
     {
-        double[] series = split.ErfSeries(1e-2 * split.Accuracy);
+        // Single precision has no use for terms below its rounding.
+        double[] series = split.ErfSeries(precision == Precision.Mixed ? Math.Max(1e-7, 1e-2 * split.Accuracy) : 1e-2 * split.Accuracy);
         int terms = TermCounts.First(n => n >= Math.Min(series.Length, TermCounts[^1])), numbers = First + 2 * terms;
         var rows = new double[types * types * numbers];
         for (int i = 0; i < types; i++)
@@ -54,18 +58,23 @@ public static class CoulombReal
         }
         return (terms, plain) switch
         {
-            (12, true) => new PairPotential<Form<Terms12, No>>(description, types, rows),
-            (12, false) => new PairPotential<Form<Terms12, Yes>>(description, types, rows),
-            (16, true) => new PairPotential<Form<Terms16, No>>(description, types, rows),
-            (16, false) => new PairPotential<Form<Terms16, Yes>>(description, types, rows),
-            (20, true) => new PairPotential<Form<Terms20, No>>(description, types, rows),
-            (20, false) => new PairPotential<Form<Terms20, Yes>>(description, types, rows),
-            (32, true) => new PairPotential<Form<Terms32, No>>(description, types, rows),
-            (32, false) => new PairPotential<Form<Terms32, Yes>>(description, types, rows),
-            (_, true) => new PairPotential<Form<Terms64, No>>(description, types, rows),
-            (_, false) => new PairPotential<Form<Terms64, Yes>>(description, types, rows),
+            (12, true) => Make<Terms12, No>(description, types, rows, precision),
+            (12, false) => Make<Terms12, Yes>(description, types, rows, precision),
+            (16, true) => Make<Terms16, No>(description, types, rows, precision),
+            (16, false) => Make<Terms16, Yes>(description, types, rows, precision),
+            (20, true) => Make<Terms20, No>(description, types, rows, precision),
+            (20, false) => Make<Terms20, Yes>(description, types, rows, precision),
+            (32, true) => Make<Terms32, No>(description, types, rows, precision),
+            (32, false) => Make<Terms32, Yes>(description, types, rows, precision),
+            (_, true) => Make<Terms64, No>(description, types, rows, precision),
+            (_, false) => Make<Terms64, Yes>(description, types, rows, precision),
         };
     }
+
+    private static Interaction Make<TTerms, TLennardJones>(string description, int types, double[] rows, Precision precision)
+        where TTerms : struct, ITerms where TLennardJones : struct, IFlag => precision == Precision.Mixed
+        ? new MixedPairPotential<Form<TTerms, TLennardJones>, SingleForm<TTerms, TLennardJones>>(description + ", mixed precision", types, rows)
+        : new PairPotential<Form<TTerms, TLennardJones>>(description, types, rows);
 
     private static readonly int[] TermCounts = [12, 16, 20, 32, 64];
 
@@ -84,6 +93,10 @@ public static class CoulombReal
         }
         return coefficients;
     }
+
+    /// <summary>For few types a constant, which then is part of the addresses of coefficients.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static int Stride<TTypes>(int stride) where TTypes : struct, ITypeCount => typeof(TTypes) == typeof(ManyTypes) ? stride : 8;
 
     private interface ITerms { static abstract int Count { get; } }
     private readonly struct Terms12 : ITerms { public static int Count => 12; }
@@ -117,7 +130,7 @@ public static class CoulombReal
         // Rows of atoms without Lennard-Jones to any other (hydrogen of water) save its arithmetic; the branch goes the same way all along a row.
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static Form<TTerms, TLennardJones> Load<TTypes>(in PairRow<TTypes> p) where TTypes : struct, ITypeCount =>
-            TLennardJones.Value && p.Table[5 * p.Stride] != 0 ? new(p.Table, p.Stride, p[1], p[2]) : new(p.Table, p.Stride, Lanes.Zero, Lanes.Zero);
+            TLennardJones.Value && p.Table[5 * p.Stride] != 0 ? new(p.Table, Stride<TTypes>(p.Stride), p[1], p[2]) : new(p.Table, Stride<TTypes>(p.Stride), Lanes.Zero, Lanes.Zero);
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public Lanes Evaluate(Lanes r2, Lanes qq, out Lanes energy)
@@ -145,6 +158,60 @@ public static class CoulombReal
             s = Lane.Fma(Lane.Fma(Lane.Fma(Lane.Fma(s, u, Lane.Of(c[12 * n])), u, Lane.Of(c[10 * n])), u, Lane.Of(c[8 * n])), u, Lane.Of(c[6 * n]));
             return Lane.Fma(Lane.Fma(Lane.Fma(s, u, Lane.Of(c[4 * n])), u, Lane.Of(c[2 * n])), u, Lane.Of(c[0 * n]));
         }
+    }
+
+    private readonly unsafe struct SingleForm<TTerms, TLennardJones>(float* table, int stride, Vector512<float> a, Vector512<float> b) : ISinglePairForm<SingleForm<TTerms, TLennardJones>>
+        where TTerms : struct, ITerms where TLennardJones : struct, IFlag
+    {
+        private readonly float* _table = table;
+        private readonly nint _stride = stride;
+        private readonly Vector512<float> _a = a, _b = b;
+
+        public static bool UsesCharges => true;
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static SingleForm<TTerms, TLennardJones> Load<TTypes>(in SinglePairRow<TTypes> p) where TTypes : struct, ITypeCount =>
+            TLennardJones.Value && p.Table[5 * Stride<TTypes>(p.Stride)] != 0 ? new(p.Table, Stride<TTypes>(p.Stride), p[1], p[2])
+            : new(p.Table, Stride<TTypes>(p.Stride), Vector512<float>.Zero, Vector512<float>.Zero);
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public Vector512<float> Evaluate(Vector512<float> r2, Vector512<float> qq, out Vector512<float> energy)
+        {
+            float* t = _table;
+            Vector512<float> i1 = ReciprocalSqrt(r2), i2 = i1 * i1, far = Vector512.Create(t[3 * _stride]) * i1;
+            var u = Vector512.FusedMultiplyAdd(r2, Vector512.Create(t[6 * _stride]), Vector512.Create(-1f));
+            Vector512<float> e = Polynomial(t + First * _stride, _stride, u), f = Polynomial(t + (First + 1) * _stride, _stride, u);
+            energy = qq * (far + e);
+            var s = qq * Vector512.FusedMultiplyAdd(far, i2, f);
+            if (!TLennardJones.Value || t[5 * _stride] == 0) return s;
+            Vector512<float> i6 = i2 * i2 * i2, a = _a * i6;
+            energy += (a - _b) * i6;
+            return Vector512.FusedMultiplyAdd(Vector512.FusedMultiplyAdd(a, Vector512.Create(12f), _b * Vector512.Create(-6f)) * i6, i2, s);
+        }
+
+        /// <summary>As in double.</summary>
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        private static Vector512<float> Polynomial(float* c, nint n, Vector512<float> u)
+        {
+            var s = Vector512.Create(c[(2 * TTerms.Count - 2) * n]);
+            for (int k = TTerms.Count - 2; TTerms.Count > 16 && k >= 15; k--) s = Step(s, u, c[2 * k * n]);
+            if (TTerms.Count > 12) s = Step(Step(Step(Step(s, u, c[28 * n]), u, c[26 * n]), u, c[24 * n]), u, c[22 * n]);
+            s = Step(Step(Step(Step(s, u, c[20 * n]), u, c[18 * n]), u, c[16 * n]), u, c[14 * n]);
+            s = Step(Step(Step(Step(s, u, c[12 * n]), u, c[10 * n]), u, c[8 * n]), u, c[6 * n]);
+            return Step(Step(Step(s, u, c[4 * n]), u, c[2 * n]), u, c[0 * n]);
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        private static Vector512<float> Step(Vector512<float> s, Vector512<float> u, float c) => Vector512.FusedMultiplyAdd(s, u, Vector512.Create(c));
+    }
+
+    /// <summary>1/√x in single precision: an estimate of 14 bits and one Newton step.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<float> ReciprocalSqrt(Vector512<float> x)
+    {
+        if (!Avx512F.IsSupported) return Vector512<float>.One / Vector512.Sqrt(x);
+        var y = Avx512F.ReciprocalSqrt14(x);
+        return y * Vector512.FusedMultiplyAdd(x * Vector512.Create(-0.5f) * y, y, Vector512.Create(1.5f));
     }
 
     /// <summary>1/√x to an ulp or two: an estimate of 14 bits and two Newton steps.</summary>
