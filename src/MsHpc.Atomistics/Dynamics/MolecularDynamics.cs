@@ -21,6 +21,9 @@ public sealed class MolecularDynamics
     private readonly Integrator _integrator;
     private readonly MdOptions _options;
     private readonly Motion _motion;
+    /// <summary>Steps between looks at the conserved quantity.</summary>
+    private const int MonitorInterval = 5;
+
     private readonly DriftMonitor _monitor = new();
     private readonly List<(long Interval, Action<MolecularDynamics> Action)> _callbacks = [];
     private bool _forces, _virial, _stale, _stop;
@@ -161,7 +164,8 @@ public sealed class MolecularDynamics
     {
         bool measure = _integrator.NeedsVirial || _options.Deformation is not null;
         for (int k = 0; k < _callbacks.Count; k++) measure |= (Step + 1) % _callbacks[k].Interval == 0;
-        _motion.Want = measure ? Want.Virial : Want.Forces;
+        bool energy = measure || (Step + 1) % MonitorInterval == 0;
+        _motion.Want = measure ? Want.Virial : energy ? Want.Forces : Want.NoEnergy;
         _motion.Step = Step + 1;
         Remember();
         try
@@ -186,7 +190,7 @@ public sealed class MolecularDynamics
         }
         Step++;
         (_virial, _stale) = (measure, true);
-        Watch();
+        if (energy) Watch();
     }
 
     private void Watch()
@@ -269,7 +273,7 @@ public sealed class MolecularDynamics
         return new Thermo(Step, Time, _motion.Tally.Energy, _motion.KineticEnergy, Conserved, Temperature, pressure, Domain.Cell, DriftPerPsAndAtom);
     }
 
-    /// <summary>Slope of the conserved quantity over all steps since the start, eV per ps and atom; NaN before the third step.</summary>
+    /// <summary>Slope of the conserved quantity since the start, seen at every fifth step, eV per ps and atom; NaN before the third look.</summary>
     public double DriftPerPsAndAtom => 1000 * _monitor.Slope / Domain.AtomCount;
 
     /// <summary>Root mean square of the conserved quantity about its line, eV per atom.</summary>

@@ -79,6 +79,8 @@ public sealed class Langevin : Thermostat
         double before = 0;
         if (m.Constrained)
         {
+            // Geodesic BAOAB (B. Leimkuhler, C. Matthews, Proc. R. Soc. A 472, 20160138, 2016): velocities in the tangent space after the drift.
+            m.Constrain();
             m.MeasureKinetic();
             before = m.KineticEnergy;
         }
