@@ -58,6 +58,11 @@ internal sealed class MdEngine : AtomEngine
         }
     }
 
+    /// <summary>Whether nothing but thermostat and barostat, which count it, works on the atoms: then a drift is an error of the time step.</summary>
+    private bool Conserves => !Model.Moves && !Task.Run.Driven!.Any(d => d.Velocity.Any(v => v is { } speed && speed != 0));
+
+    private bool Drifts => Conserves && _last is { } t && double.IsFinite(t.Drift);
+
     private void Measure(MolecularDynamics md)
     {
         _last = md.Measure();
@@ -130,7 +135,7 @@ internal sealed class MdEngine : AtomEngine
         int n = Atoms.Count;
         double perSecond = _clock.Elapsed.TotalSeconds > 0 ? _sinceClock / _clock.Elapsed.TotalSeconds : 0;
         string text = string.Create(CultureInfo.InvariantCulture, $"step {t.Step}/{TotalSteps}  {t.Time / 1000:F3} ps  T {t.Temperature:F1} K  E {t.Potential / n:F6} + {t.Kinetic / n:F6} eV/atom  P {t.PressureGPa:F4} GPa");
-        if (double.IsFinite(t.Drift)) text += string.Create(CultureInfo.InvariantCulture, $"  drift {t.Drift:0.0e+00} eV/ps/atom");
+        if (Drifts) text += string.Create(CultureInfo.InvariantCulture, $"  drift {t.Drift:0.0e+00} eV/ps/atom");
         if (perSecond > 0)
             text += string.Create(CultureInfo.InvariantCulture, $"  {NsPerDay(perSecond):G4} ns/day, {Duration((TotalSteps - t.Step) / perSecond)} left");
         const double gpa = Codata.EvPerCubicAngstromInGPa;
@@ -175,7 +180,7 @@ internal sealed class MdEngine : AtomEngine
         _trajectory?.Close(end == RunEnd.Finished);
         _trajectory?.Dispose();
         _trajectory = null;
-        if (_last is { } t && double.IsNaN(t.Drift) is false && Task.Run.Ensemble!.Name is "nve" or "rrespa" && !Model.Moves && !Task.Run.Driven!.Any(d => d.Velocity.Any(v => v is { } speed && speed != 0)) && Math.Abs(t.Drift) > 1e-4)
+        if (_last is { } t && Drifts && Task.Run.Ensemble!.Name is "nve" or "rrespa" && Math.Abs(t.Drift) > 1e-4)
             Notes.Add($"the energy drifts by {t.Drift.ToString("0.0e+00", CultureInfo.InvariantCulture)} eV per ps and atom: the time step is likely too large");
     }
 
@@ -220,7 +225,7 @@ internal sealed class MdEngine : AtomEngine
         {
             if (_last is null) return [];
             var numbers = new List<(string, string)> { ("simulated", $"{G(_md.Time / 1000, 5)} ps"), ("temperature at the end", $"{G(_last.Temperature, 4)} K") };
-            if (double.IsFinite(_last.Drift)) numbers.Add(("energy drift per ps and atom", $"{_last.Drift.ToString("0.0e+00", CultureInfo.InvariantCulture)} eV"));
+            if (Drifts) numbers.Add(("energy drift per ps and atom", $"{_last.Drift.ToString("0.0e+00", CultureInfo.InvariantCulture)} eV"));
             if (_clock.Elapsed.TotalSeconds > 0 && _sinceClock > 0) numbers.Add(("speed", $"{G(NsPerDay(_sinceClock / _clock.Elapsed.TotalSeconds), 4)} ns/day"));
             foreach (var analysis in _analyses) numbers.AddRange(analysis.KeyNumbers);
             return numbers;
@@ -241,11 +246,11 @@ internal sealed class MdEngine : AtomEngine
         }
         Add(CurvePlot.Draw(time, Column(0), "time [ps]", "temperature [K]", out string? trouble), "Temperature", trouble);
         Add(CurvePlot.Draw([new("potential", time, Column(1, 1.0 / n)), new("total", time, Column(3, 1.0 / n))], "time [ps]", "energy [eV/atom]", out trouble), "Potential and total energy per atom", trouble);
-        if (history.Steps.All(s => double.IsFinite(s.Values[4])))
+        if (Conserves && history.Steps.All(s => double.IsFinite(s.Values[4])))
         {
             double first = history.Steps[0].Values[4];
             Add(CurvePlot.Draw(time, [.. history.Steps.Select(s => 1000 * (s.Values[4] - first) / n)], "time [ps]", "change [meV/atom]", out trouble),
-                $"Conserved energy (with what thermostat and barostat hold) less its start{(_last is { } t && double.IsFinite(t.Drift) ? $": drift {t.Drift.ToString("0.0e+00", CultureInfo.InvariantCulture)} eV per ps and atom, scatter {_md.ScatterPerAtom.ToString("0.0e+00", CultureInfo.InvariantCulture)} eV per atom" : "")}", trouble);
+                $"Conserved energy (with what thermostat and barostat hold) less its start{(Drifts ? $": drift {_last!.Drift.ToString("0.0e+00", CultureInfo.InvariantCulture)} eV per ps and atom, scatter {_md.ScatterPerAtom.ToString("0.0e+00", CultureInfo.InvariantCulture)} eV per atom" : "")}", trouble);
         }
         Add(CurvePlot.Draw(time, Column(5), "time [ps]", "pressure [GPa]", out trouble), "Pressure", trouble);
         if (_md.Integrator.ChangesCell) Add(CurvePlot.Draw(time, Column(6, 1.0 / n), "time [ps]", "volume [Å³/atom]", out trouble), "Volume per atom", trouble);
@@ -270,6 +275,6 @@ internal sealed class MdEngine : AtomEngine
     public override JsonObject? Results => _last is not { } t ? null : new JsonObject
     {
         ["atoms"] = Atoms.Count, ["temperature_K"] = t.Temperature, ["potential_eV"] = t.Potential, ["kinetic_eV"] = t.Kinetic,
-        ["pressure_GPa"] = t.PressureGPa, ["volume_A3"] = t.Volume, ["drift_eV_per_ps_atom"] = double.IsFinite(t.Drift) ? t.Drift : null,
+        ["pressure_GPa"] = t.PressureGPa, ["volume_A3"] = t.Volume, ["drift_eV_per_ps_atom"] = Drifts ? t.Drift : null,
     };
 }

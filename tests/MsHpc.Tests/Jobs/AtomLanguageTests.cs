@@ -29,8 +29,9 @@ public sealed class AtomLanguageTests
 
     // Every law as YAML gives LAMMPS' energy; charges with a tolerance for its constant and its approximate erfc.
     [TestCase("morse", "morse: {depth: 0.2703, alpha: 1.1646 1/Å, r0: 3.253, cutoff: 6}", 1e-12)]
+    [TestCase("buckingham", "buckingham: {pairs: [{of: [Na, Na], A: 424.097, rho: 0.3171, C: 1.05, cutoff: 6}, {of: [Cl, Na], A: 1256.31, rho: 0.3171, C: 11.2, cutoff: 6}, {of: [Cl, Cl], A: 3488.998, rho: 0.3171, C: 72.4, cutoff: 5}]}", 1e-12)]
     [TestCase("coul_dsf", "damped_shifted_coulomb: {alpha: 0.2, cutoff: 9}", 1e-5)]
-    [TestCase("ewald_nacl_ortho", "ewald: {cutoff: 5.5, accuracy: 1e-10}", 1e-7)]
+    [TestCase("ewald_nacl_ortho", "ewald: {cutoff: 5.5, accuracy: 1e-10}", 1e-6)]
     [TestCase("ewald_nacl_ortho", "pme: {cutoff: 5.5, accuracy: 1e-8, order: 8}", 1e-6)]
     [TestCase("indent_sphere", "indenter: {center: [3, 4, 11], radius: 3.5, stiffness: 10}", 1e-12)]
     [TestCase("indent_cylinder", "indenter: {center: [2, 0, 12.5], axis: [0, 1, 0], radius: 3.9, stiffness: 10}", 1e-12)]
@@ -164,24 +165,19 @@ public sealed class AtomLanguageTests
         Assert.That(string.Join('\n', JobPlan.Describe(job, 1, 1)), Does.Contain("level 2: fast, every 0.25 fs"));
     }
 
-    // Bonds to hydrogen vibrate with periods of 9 … 11 fs: impulses every 5 fs resonate with them.
+    // Impulses in the middle of the first forbidden band that the hierarchy tells of: bonds to hydrogen, with periods of 9 … 11 fs.
     [Test]
     public void ResonantStepsAreRefusedAtTheirPlace()
     {
-        string folder = TestData.Scratch();
-        var job = JobFile.Load(WriteMolecule(folder, "vacuum", "timestep: 1 fs", "timestep: 4.6 fs"));
-        double step = 4.6;
-        InputException? refusal = null;
-        // The forbidden bands are narrow: look for one between 4 and 5.4 fs.
-        for (; step < 5.6 && refusal is null; step += 0.05)
-        {
-            try { JobPlan.Describe(JobFile.Load(Path.Combine(folder, "job.yaml"), [$"run.timestep={step.ToString(CultureInfo.InvariantCulture)} fs"]), 1, 1); }
-            catch (InputException e) { refusal = e; }
-        }
-        Assert.That(refusal, Is.Not.Null);
-        Assert.That(refusal!.Faults[0].Message, Does.Contain("Nearest safe time steps"));
-        Assert.That(refusal.Faults[0].Line, Is.EqualTo(10), "the ensemble");
-        _ = job;
+        string folder = TestData.Scratch(), file = WriteMolecule(folder);
+        string level = JobPlan.Describe(JobFile.Load(file), 1, 1).Single(l => l.Contains("level 1", StringComparison.Ordinal)), band = level[(level.IndexOf("band", StringComparison.Ordinal) + 5)..];
+        double[] edges = [.. band.Replace(" fs", "", StringComparison.Ordinal).Split('…').Select(v => double.Parse(v, CultureInfo.InvariantCulture))];
+        Assert.That(edges[0], Is.EqualTo(4.9).Within(0.6));
+        var job = JobFile.Load(file, [$"run.timestep={((edges[0] + edges[1]) / 2).ToString("R", CultureInfo.InvariantCulture)} fs"]);
+        var refusal = Assert.Throws<InputException>(() => JobPlan.Describe(job, 1, 1))!.Faults[0];
+        Assert.That(refusal.Message, Does.Contain("force group 'slow'").And.Contain("Nearest safe time steps of the run"));
+        Assert.That((refusal.Line, Path.GetFileName(refusal.File)), Is.EqualTo((10, "job.yaml")), "the ensemble");
+        Assert.That(() => Run(job, folder), Throws.TypeOf<InputException>().With.Message.Contains("Nearest safe time steps"));
     }
 
     [TestCase("lennard_jones, coulomb, scaled_pairs", "lennard_jones, coulomb", "a force would not act: 'scaled_pairs' is in no group")]
@@ -205,7 +201,7 @@ public sealed class AtomLanguageTests
             Assert.That(Math.Sqrt(Enumerable.Range(0, 3).Sum(k => Math.Pow(end.Positions[3 * i + k] - end.Positions[3 * j + k], 2))), Is.EqualTo(distance).Within(1e-6));
     }
 
-    [TestCase("fixed: [bottom]", "fixed: [botom]", "job.yaml:11:123: there is no group 'botom', did you mean 'bottom'?")]
+    [TestCase("fixed: [bottom]", "fixed: [botom]", "job.yaml:11:117: there is no group 'botom', did you mean 'bottom'?")]
     [TestCase("bottom: {box: {z: [-1 Å, 3 Å]}}", "bottom: {box: {z: [3 Å, 1 Å]}}", "the first number is the smaller one")]
     [TestCase("bottom: {box: {z: [-1 Å, 3 Å]}}", "bottom: {elements: [Ni]}", "there are no such atoms")]
     [TestCase("bottom: {box: {z: [-1 Å, 3 Å]}}", "bottom: {}", "a group needs ids, elements, box or sphere")]
@@ -215,7 +211,7 @@ public sealed class AtomLanguageTests
     [TestCase("model: zhou2004", "model: [zhou2004, {ewald: {cutoff: 5}}]", "all charges are zero")]
     [TestCase("model: zhou2004", "model: [zhou2004, {wall: {harmonc: {}}}]", "unknown law of the wall 'harmonc', did you mean 'harmonic'?")]
     [TestCase("temperature: 100 K\ngroups", "charges: {Ni: 1}\ngroups", "charges: there are no atoms 'Ni'")]
-    [TestCase("analysis: ANALYSIS", "analysis: [{rfd: {every: 1}}]", "unknown analysis 'rfd', did you mean 'rdf'?")]
+    [TestCase("analysis: ANALYSIS", "analysis: [{rdff: {every: 1}}]", "unknown analysis 'rdff', did you mean 'rdf'?")]
     [TestCase("analysis: ANALYSIS", "analysis: [{common_neighbors: {every: 1}}]", "one of 'cutoff', 'lattice' must be given")]
     [TestCase("analysis: ANALYSIS", "analysis: [{rdf: {range: 5, every: 1, pair: [Cu, Ni]}}]", "rdf: there are no atoms 'Ni'")]
     public void SlipsAreNamed(string right, string wrong, string sentence) =>
