@@ -67,18 +67,21 @@ internal abstract class AtomAnalysis(AnalysisChoice choice)
 }
 
 /// <summary>Radial distribution, averaged over samples.</summary>
-internal sealed class RdfAnalysis(AnalysisChoice choice, double range, int bins, (int, int) pair, string of) : AtomAnalysis(choice)
+internal sealed class RdfAnalysis(AnalysisChoice choice, double range, int bins, (string A, string B)? pair) : AtomAnalysis(choice)
 {
     private readonly double[] _sum = new double[bins], _samples = new double[1];
 
-    public override string What => $"radial distribution function{of}";
+    public override string What => pair is { } p ? $"radial distribution function {p.A}–{p.B}" : "radial distribution function";
     public override IReadOnlyList<double[]> State => [_sum, _samples];
     protected override string Axis => "g(r)";
 
     public override void Add(Atoms atoms, long step, double time)
     {
-        var one = new RadialDistribution(range, bins, pair.Item1, pair.Item2);
-        one.Add(atoms);
+        // Several types may be one element: 0 and 1 are the two that are asked for.
+        string a = pair?.A ?? "", b = pair?.B ?? "";
+        int Kind(string symbol) => symbol == a ? 0 : symbol == b ? 1 : 2;
+        var one = pair is null ? new RadialDistribution(range, bins) : new RadialDistribution(range, bins, 0, Kind(b));
+        one.Add(pair is null ? atoms : new Atoms([new(a, 1), new(b, 1), new("other", 1)], [.. atoms.Types.Select(t => Kind(atoms.Species[t].Symbol))], atoms.Positions, atoms.Cell));
         double[] g = one.Result().G;
         for (int k = 0; k < bins; k++) _sum[k] += g[k];
         _samples[0]++;
@@ -187,18 +190,18 @@ internal static class AtomAnalyses
         return new CorrelationAnalysis(choice, atoms.Count, group, m.Has(WindowKey) ? Math.Min(m.Get(WindowKey), samples) : Math.Clamp(samples / 2, 1, 500), choice.Every * run.TimeStep, 1e3 * m.Get(HighestKey), m.Get(PointsKey));
     }
 
-    private static int TypeOf(Atoms atoms, string symbol)
+    private static (string, string)? Pair(Atoms atoms, IReadOnlyList<string>? pair)
     {
-        string[] symbols = [.. atoms.Species.Select(s => s.Symbol)];
-        int type = Array.IndexOf(symbols, symbol);
-        return type >= 0 ? type : throw new InputException($"rdf: there are no atoms '{symbol}'{JobReader.Suggest(symbol, symbols)}");
+        string[] symbols = [.. atoms.Species.Select(s => s.Symbol).Distinct()];
+        foreach (string symbol in pair ?? [])
+            if (!symbols.Contains(symbol)) throw new InputException($"rdf: there are no atoms '{symbol}'{JobReader.Suggest(symbol, symbols)}");
+        return pair is null ? null : (pair[0], pair[1]);
     }
 
     private static readonly string[] s_structures = ["other", "fcc", "hcp", "bcc", "icosahedral"];
 
     private static readonly VariantSpec<AnalysisChoice> Analysis = new("analysis",
-        Of("rdf", "Radial distribution function g(r).", (m, choice, atoms, _) => new RdfAnalysis(choice, m.Get(RangeKey), m.Get(BinsKey),
-            m.Get(PairKey) is { } p ? (TypeOf(atoms, p[0]), TypeOf(atoms, p[1])) : (-1, -1), m.Get(PairKey) is { } of ? $" {of[0]}–{of[1]}" : ""), null, RangeKey, BinsKey, PairKey),
+        Of("rdf", "Radial distribution function g(r).", (m, choice, atoms, _) => new RdfAnalysis(choice, m.Get(RangeKey), m.Get(BinsKey), Pair(atoms, m.Get(PairKey))), null, RangeKey, BinsKey, PairKey),
         Of("msd", "Mean-square displacement over delays, all samples as starts.", Correlation, null, WindowKey, GroupKey),
         Of("vacf", "Velocity autocorrelation.", Correlation, null, WindowKey, GroupKey),
         Of("dos", "Vibrational density of states: the cosine transform of the velocity autocorrelation.", Correlation, null, WindowKey, GroupKey, HighestKey, PointsKey),
