@@ -9,8 +9,9 @@ public sealed class DynamicsThreadTests
     [Test]
     public void ThreadsChangeNoBit([ValueSource(typeof(DynamicsMpiTests), nameof(DynamicsMpiTests.Systems))] string name, [Values("verlet", "langevin")] string rule)
     {
-        if (name is "ewald" || name is "pme" && rule == "langevin") Assert.Pass("the water box once");
-        int steps = name == "pme" ? 15 : 60;
+        bool water = name is "ewald" or "pme";
+        if (water && rule == "langevin") return;
+        int steps = water ? 15 : 60;
         var one = DynamicsMpiTests.Run(name, rule, steps, Comm.Self);
         foreach (int threads in new[] { 2, 4 })
         {
