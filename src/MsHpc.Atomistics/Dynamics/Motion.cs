@@ -125,7 +125,11 @@ public sealed unsafe class Motion
         int slots = Domain.OwnedSlots;
         double* w = _inverseMass.Require(slots + 8), mass = Domain.Mass;
         for (int s = 0; s < slots; s++) w[s] = 1 / (mass[s] * C);
-        for (int k = 0; k < _options.Constraints.Count; k++) _options.Constraints[k].Prepare(Domain);
+        NumericalException? failure = null;
+        for (int k = 0; k < _options.Constraints.Count; k++)
+            try { _options.Constraints[k].Prepare(Domain); }
+            catch (NumericalException e) { failure ??= e; }
+        if (Constrained) Together.Check(Comm, failure);
         if (_inBath is not null)
         {
             double* bath = _bath.Require(slots + 8);
@@ -173,6 +177,7 @@ public sealed unsafe class Motion
         sums[0] = local.Energy;
         for (int k = 0; k < 6; k++) sums[1 + k] = local.Virial[k];
         Comm.AllReduceSum(sums);
+        if (double.IsNaN(sums[0])) ForceField.ThrowFailure(Comm);
         var tally = new Tally { Energy = sums[0] };
         for (int k = 0; k < 6; k++) tally.Virial[k] = sums[1 + k];
         Tally = tally;
@@ -249,7 +254,8 @@ public sealed unsafe class Motion
         if (!Constrained) return;
         // A step may drift in parts: their mean counts.
         var virial = new VirialSum();
-        for (int k = 0; k < _options.Constraints.Count; k++) _options.Constraints[k].Positions(Domain, _before.Pointer, drift, ref virial);
+        try { for (int k = 0; k < _options.Constraints.Count; k++) _options.Constraints[k].Positions(Domain, _before.Pointer, drift, ref virial); }
+        catch (NumericalException e) when (Comm.Size > 1) { _failure ??= e; }
         for (int k = 0; k < 6; k++) _constraintVirial[k] += drift / TimeStep * virial[k];
     }
 
@@ -276,8 +282,9 @@ public sealed unsafe class Motion
     public void Moved()
     {
         if (_options.Deformation is { } deformation) Deform(deformation.Rate);
-        Span<double> most = [Domain.ListDisplacementSquared(), _fastest];
+        Span<double> most = [Domain.ListDisplacementSquared(), _failure is null ? _fastest : double.NaN];
         Comm.AllReduceMax(most);
+        if (double.IsNaN(most[1])) ThrowFailure();
         if (!(most[1] <= _options.MaxMove * _options.MaxMove)) throw new StepFailure($"an atom would move more than {_options.MaxMove} Å in one step");
         if (!double.IsFinite(most[0])) throw new StepFailure("a position is not a finite number");
         if (Domain.NeedsRebuild(most[0]))
@@ -390,7 +397,9 @@ public sealed unsafe class Motion
                 if ((held >> a & 1) != 0 || (held >> b & 1) != 0) sum[k] -= Domain.Mass[s] * u[8 * a] * u[8 * b];
             }
         }
+        if (_failure is not null) sum[0] = double.NaN;
         Comm.AllReduceSum(sum);
+        if (double.IsNaN(sum[0])) ThrowFailure();
         var kinetic = new VirialSum();
         for (int k = 0; k < 6; k++) kinetic[k] = C * sum[k];
         Kinetic = kinetic;
@@ -435,7 +444,19 @@ public sealed unsafe class Motion
     /// <summary>Removes velocity components along constraints.</summary>
     public void Constrain()
     {
-        for (int k = 0; k < _options.Constraints.Count; k++) _options.Constraints[k].Velocities(Domain);
+        try { for (int k = 0; k < _options.Constraints.Count; k++) _options.Constraints[k].Velocities(Domain); }
+        catch (NumericalException e) when (Comm.Size > 1) { _failure ??= e; }
+    }
+
+    /// <summary>What this rank alone found; the next sum or maximum over the ranks tells the others.</summary>
+    private NumericalException? _failure;
+
+    /// <summary>Throws on all ranks what one of them found. Collective.</summary>
+    private void ThrowFailure()
+    {
+        var failure = _failure;
+        _failure = null;
+        Together.Check(Comm, failure);
     }
 
     /// <summary>v ← A v + B F/m (3 × 3, rows), held directions excepted.</summary>
