@@ -21,7 +21,8 @@ public enum CellMotion
 /// W_g ġ = V (P_int − P) + (2 E_kin/N_f) 1 − W_g ξ̇ g,  V P_int = Σ m v ⊗ v + Σ r ⊗ F,  W_g = (N_f + 3) kT τ_P²/3
 /// </code>
 /// g is a multiple of 1 (isotropic), diagonal, or symmetric. Conserved: E + P V + ½ W_g Tr g² + energies of both chains. Flows with constant g are solved
-/// exactly by matrix exponentials. The average of P_int is P.
+/// exactly by matrix exponentials. The average of P_int is P. Constraints hold distances between the moving atoms, ṙ·r = 0, so that peculiar velocities keep
+/// v·r = −r·g r along them; their forces are part of the virial.
 /// </summary>
 public sealed class NoseHooverBarostat : Thermostat
 {
@@ -119,8 +120,9 @@ public sealed class NoseHooverBarostat : Thermostat
         _volume = m.Domain.Cell.Volume;
         m.ComputeForces();
         m.KickFlow(_kickA, _kickB);
-        m.Constrain();
+        m.Constrain(G);
         m.MeasureKinetic();
+        m.AddConstraintVirial();
         Push(m, h);
         m.Scale(_atoms.Half(2 * m.KineticEnergy, _freedom, KT, Time, dt));
         ThermostatCell(dt);

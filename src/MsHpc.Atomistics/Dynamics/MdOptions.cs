@@ -23,7 +23,7 @@ public sealed record DrivenGroup(string Name, int[] Atoms, double? Vx, double? V
 /// <param name="Rate">ε̇ as ∂u_a/∂x_b, row by row, 9 numbers, 1/fs.</param>
 public sealed record Deformation(double[] Rate);
 
-/// <summary>How a run is done; lengths Å, times fs, temperatures K.</summary>
+/// <summary>How a run is done; lengths Å, times fs, temperatures K. Distances in <see cref="Topology.Constraints"/> of the atoms are always held.</summary>
 public sealed record MdOptions
 {
     /// <summary>Δt, fs.</summary>
@@ -37,9 +37,6 @@ public sealed record MdOptions
 
     /// <summary>Fixed and driven atoms.</summary>
     public IReadOnlyList<DrivenGroup> Driven { get; init; } = [];
-
-    /// <summary>Bonds and rigid molecules held at their lengths.</summary>
-    public IReadOnlyList<Constraint> Constraints { get; init; } = [];
 
     /// <summary>Cell deformed at a constant rate; null: not.</summary>
     public Deformation? Deformation { get; init; }

@@ -21,6 +21,9 @@ public sealed class MolecularDynamics
     private readonly Integrator _integrator;
     private readonly MdOptions _options;
     private readonly Motion _motion;
+    /// <summary>Steps between looks at the conserved quantity.</summary>
+    private const int MonitorInterval = 5;
+
     private readonly DriftMonitor _monitor = new();
     private readonly List<(long Interval, Action<MolecularDynamics> Action)> _callbacks = [];
     private bool _forces, _virial, _stale, _stop;
@@ -41,13 +44,21 @@ public sealed class MolecularDynamics
         if (options.Deformation is not null && !integrator.AllowsDeformation)
             throw new InputException(integrator.ChangesCell ? "a deformation and a barostat would both move the cell: leave one out"
                 : "a deformation with multiple time stepping is not supported: use velocity Verlet or a thermostat of one time step");
-        if (options.Constraints.Count > 0 && (options.Deformation is not null || integrator is Berendsen { ChangesCell: true }))
+        if (atoms.Topology is { Constraints.Count: > 0 } && (options.Deformation is not null || integrator is Berendsen { ChangesCell: true }))
             throw new InputException("stretching the cell step by step bends molecules that are held rigid: use the Nosé–Hoover barostat");
         (_atoms, _integrator, _options, _oldCell) = (atoms, integrator, options, atoms.Cell);
         foreach (var group in options.Driven)
             foreach (int i in group.Atoms)
                 for (int k = 0; k < 3; k++) atoms.Velocities[3 * i + k] = group.Velocity(k) ?? atoms.Velocities[3 * i + k];
         _motion = new Motion(forceField.MakeDomain(atoms, options.Skin, comm, team), forceField, options, atoms, integrator);
+        Fit();
+    }
+
+    /// <summary>Atoms whose files have few digits are not quite where constraints want them.</summary>
+    private void Fit()
+    {
+        _motion.Fit();
+        _stale = _motion.Constrained;
     }
 
     /// <summary>As above, with any calculator.</summary>
@@ -104,6 +115,12 @@ public sealed class MolecularDynamics
     /// <summary>Takes positions, velocities and cell from <see cref="Atoms"/>, after they were changed from outside.</summary>
     public void Load()
     {
+        Take();
+        Fit();
+    }
+
+    private void Take()
+    {
         Domain.Load(_atoms);
         _forces = _stale = false;
     }
@@ -137,6 +154,7 @@ public sealed class MolecularDynamics
         try { _motion.ComputeForces(); }
         catch (StepFailure failure) { throw new NumericalException($"before step {Step + 1}: {failure.Message}; {Describe(Suspect())}"); }
         _motion.MeasureKinetic();
+        _motion.AddConstraintVirial();
         (_forces, _virial) = (true, needed);
         if (fresh) _integrator.Start(_motion);
         if (_monitor.State[0] == 0) Watch();
@@ -146,7 +164,8 @@ public sealed class MolecularDynamics
     {
         bool measure = _integrator.NeedsVirial || _options.Deformation is not null;
         for (int k = 0; k < _callbacks.Count; k++) measure |= (Step + 1) % _callbacks[k].Interval == 0;
-        _motion.Want = measure ? Want.Virial : Want.Forces;
+        bool energy = measure || (Step + 1) % MonitorInterval == 0;
+        _motion.Want = measure ? Want.Virial : energy ? Want.Forces : Want.NoEnergy;
         _motion.Step = Step + 1;
         Remember();
         try
@@ -172,7 +191,7 @@ public sealed class MolecularDynamics
         }
         Step++;
         (_virial, _stale) = (measure, true);
-        Watch();
+        if (energy) Watch();
     }
 
     private void Watch()
@@ -199,7 +218,7 @@ public sealed class MolecularDynamics
         _motion.Recall(_atoms, _oldCell);
         _oldState.CopyTo(_integrator.State);
         _motion.Work[0] = _oldWork;
-        Load();
+        Take();
     }
 
     /// <summary>The atom on which something went wrong: no finite force or velocity, else the largest. Collective.</summary>
@@ -255,7 +274,7 @@ public sealed class MolecularDynamics
         return new Thermo(Step, Time, _motion.Tally.Energy, _motion.KineticEnergy, Conserved, Temperature, pressure, Domain.Cell, DriftPerPsAndAtom);
     }
 
-    /// <summary>Slope of the conserved quantity over all steps since the start, eV per ps and atom; NaN before the third step.</summary>
+    /// <summary>Slope of the conserved quantity since the start, seen at every fifth step, eV per ps and atom; NaN before the third look.</summary>
     public double DriftPerPsAndAtom => 1000 * _monitor.Slope / Domain.AtomCount;
 
     /// <summary>Root mean square of the conserved quantity about its line, eV per atom.</summary>
@@ -280,7 +299,7 @@ public sealed class MolecularDynamics
         state.Fields["integrator"] = [.. _integrator.State];
         state.Fields["work"] = [.. _motion.Work];
         state.Fields["monitor"] = [.. _monitor.State];
-        Load();
+        Take();
         return state;
     }
 
@@ -292,7 +311,7 @@ public sealed class MolecularDynamics
         state.Get("velocities", 3 * _atoms.Count).CopyTo(_atoms.Velocities, 0);
         _atoms.Cell = _atoms.Cell.WithRows(state.Get("cell", 9));
         _motion.StartCell = _atoms.Cell.WithRows(state.Get("start_cell", 9));
-        Load();
+        Take();
         // The integrator makes its variables in Start.
         Begin();
         state.Get("integrator", _integrator.State.Length).CopyTo(_integrator.State);

@@ -24,7 +24,7 @@ public sealed unsafe class Motion
     private readonly bool[]? _inBath; // atoms a thermostat acts on, by tag; null: all
     private int _generation = -1, _oldGeneration = -1, _oldOwned, _oldSlots;
     private double _fastest;
-    private VirialSum _constraintVirial;
+    private readonly Constraints? _constraints;
     private int[] _heldSlots = [];
     private int _heldCount;
     private readonly int _heldDirections;
@@ -49,7 +49,17 @@ public sealed unsafe class Motion
             else foreach (int i in bath) _inBath[i] = (uint)i < (uint)atoms.Count ? true : throw new InputException($"the thermostat's group names atom index {i}; there are {atoms.Count} atoms");
             for (int i = 0; i < atoms.Count; i++) if (_held is not null && _held[i] != 0) _inBath[i] = false;
         }
-        long removed = options.Constraints.Sum(c => c.Removed);
+        var held = atoms.Topology?.Constraints ?? [];
+        if (held.Count > 0) _constraints = new Constraints(atoms);
+        double removedInBath = 0;
+        foreach (var (i, j, _) in held)
+        {
+            if (_held is not null && (_held[i] | _held[j]) != 0)
+                throw new InputException($"atoms {_ids[i]} and {_ids[j]} are held at a distance and one of them does not follow the forces: leave such molecules out of fixed and driven groups, or their constraints out of the topology");
+            if (_inBath is null) continue;
+            if (_inBath[i] != _inBath[j]) throw new InputException($"atoms {_ids[i]} and {_ids[j]} are held at a distance and the thermostat's group has one of them: take whole molecules");
+            if (_inBath[i]) removedInBath++;
+        }
         Span<long> free = [atoms.Count, atoms.Count, atoms.Count];
         for (int i = 0; _held is not null && i < atoms.Count; i++)
             for (int k = 0; k < 3; k++) free[k] -= _held[i] >> k & 1;
@@ -60,10 +70,9 @@ public sealed unsafe class Motion
             bool conserved = integrator.ConservesMomentum && !options.ExternalForces && free[k] == atoms.Count && atoms.Count > 1;
             all += free[k] - (conserved ? 1 : 0);
         }
-        DegreesOfFreedom = Math.Max(1, all - removed);
+        DegreesOfFreedom = Math.Max(1, all - held.Count);
         long inBath = _inBath is null ? atoms.Count : _inBath.LongCount(b => b);
-        // Constraints and the centre of mass are shared out in proportion when the bath holds a part of the atoms.
-        BathDegreesOfFreedom = bath is null && _held is null ? DegreesOfFreedom : Math.Max(1, 3 * inBath - (double)removed * inBath / atoms.Count);
+        BathDegreesOfFreedom = bath is null && _held is null ? DegreesOfFreedom : Math.Max(1, 3 * inBath - removedInBath);
     }
 
     /// <summary>Atoms.</summary>
@@ -103,7 +112,7 @@ public sealed unsafe class Motion
     public double BathDegreesOfFreedom { get; }
 
     /// <summary>Whether constraints hold distances.</summary>
-    public bool Constrained => _options.Constraints.Count > 0;
+    public bool Constrained => _constraints is not null;
 
     /// <summary>Whether some atoms are held or driven.</summary>
     public bool Holds => _held is not null;
@@ -125,11 +134,6 @@ public sealed unsafe class Motion
         int slots = Domain.OwnedSlots;
         double* w = _inverseMass.Require(slots + 8), mass = Domain.Mass;
         for (int s = 0; s < slots; s++) w[s] = 1 / (mass[s] * C);
-        NumericalException? failure = null;
-        for (int k = 0; k < _options.Constraints.Count; k++)
-            try { _options.Constraints[k].Prepare(Domain); }
-            catch (NumericalException e) { failure ??= e; }
-        if (Constrained) Together.Check(Comm, failure);
         if (_inBath is not null)
         {
             double* bath = _bath.Require(slots + 8);
@@ -150,7 +154,6 @@ public sealed unsafe class Motion
     public void ComputeForces()
     {
         Tally = ForceField.Compute(Domain, Want);
-        AddConstraintVirial();
         Refresh();
         ReleaseHeld();
         if (_options.Deformation is not null && Step > _lastWork)
@@ -181,7 +184,6 @@ public sealed unsafe class Motion
         var tally = new Tally { Energy = sums[0] };
         for (int k = 0; k < 6; k++) tally.Virial[k] = sums[1 + k];
         Tally = tally;
-        AddConstraintVirial();
         if (!double.IsFinite(Tally.Energy)) throw new StepFailure("the potential energy is not a finite number");
     }
 
@@ -243,32 +245,41 @@ public sealed unsafe class Motion
             Lane.Fma(t, vz, Vector512.Load(x + 16)).Store(x + 16);
             fastest = Vector512.Max(fastest, Lane.Fma(vz, vz, Lane.Fma(vy, vy, vx * vx)));
         }
-        Drifted(fastest, drift);
+        Drifted(fastest, drift, null);
     }
 
-    private void Drifted(Lanes fastest, double drift)
+    private void Drifted(Lanes fastest, double drift, Cell? before)
     {
         double most = 0;
         for (int l = 0; l < 8; l++) most = double.IsNaN(fastest[l]) ? double.NaN : Math.Max(most, fastest[l]);
         _fastest = most * drift * drift;
-        if (!Constrained) return;
-        // A step may drift in parts: their mean counts.
-        var virial = new VirialSum();
-        try { for (int k = 0; k < _options.Constraints.Count; k++) _options.Constraints[k].Positions(Domain, _before.Pointer, drift, ref virial); }
+        if (_constraints is null) return;
+        try { _constraints.Positions(Domain, _before.Pointer, drift, before); }
         catch (NumericalException e) when (Comm.Size > 1) { _failure ??= e; }
-        for (int k = 0; k < 6; k++) _constraintVirial[k] += drift / TimeStep * virial[k];
     }
 
-    /// <summary>Adds the virial of the last step's constraint forces to the tally. Collective.</summary>
-    private void AddConstraintVirial()
+    /// <summary>Adds the virial of the forces that hold constraints to the tally; positions, velocities and forces are those of the end of a step. Collective.</summary>
+    internal void AddConstraintVirial() => AddConstraintVirial(Domain.F);
+
+    /// <summary>As above with other forces, laid out as <see cref="Domain.F"/>.</summary>
+    internal void AddConstraintVirial(double* forces)
     {
-        if (!Constrained || (Want & Want.Virial) == 0) return;
-        Span<double> sums = stackalloc double[6];
-        for (int k = 0; k < 6; k++) sums[k] = _constraintVirial[k];
-        Comm.AllReduceSum(sums);
+        if (_constraints is null || (Want & Want.Virial) == 0) return;
+        var sum = _constraints.Virial(Domain, forces);
+        Comm.AllReduceSum(sum);
         var tally = Tally;
-        for (int k = 0; k < 6; k++) tally.Virial[k] += sums[k];
+        for (int k = 0; k < 6; k++) tally.Virial[k] += sum[k];
         Tally = tally;
+    }
+
+    /// <summary>Brings positions that almost satisfy the constraints, and velocities, to satisfy them: for a start. Collective.</summary>
+    internal void Fit()
+    {
+        if (_constraints is null) return;
+        CopyBefore();
+        _constraints.Positions(Domain, _before.Pointer, 0);
+        _constraints.Velocities(Domain);
+        Domain.Rebuild();
     }
 
     private void CopyBefore()
@@ -350,6 +361,7 @@ public sealed unsafe class Motion
         {
             Kick(dt);
             MeasureKinetic();
+            AddConstraintVirial();
         }
         else Measure(dt);
     }
@@ -442,9 +454,11 @@ public sealed unsafe class Motion
     }
 
     /// <summary>Removes velocity components along constraints.</summary>
-    public void Constrain()
+    /// <param name="flow">Velocity gradient of the cell, 9 numbers, rows, 1/fs, against which velocities are counted; empty: none.</param>
+    public void Constrain(ReadOnlySpan<double> flow = default)
     {
-        try { for (int k = 0; k < _options.Constraints.Count; k++) _options.Constraints[k].Velocities(Domain); }
+        if (_constraints is null) return;
+        try { _constraints.Velocities(Domain, flow); }
         catch (NumericalException e) when (Comm.Size > 1) { _failure ??= e; }
     }
 
@@ -499,8 +513,9 @@ public sealed unsafe class Motion
             }
             fastest = Vector512.Max(fastest, Lane.Fma(vz, vz, Lane.Fma(vy, vy, vx * vx)));
         }
-        Drifted(fastest, dt);
-        Domain.SetCell(Domain.Cell.WithRows(Stretched(Domain.Cell, e, stackalloc double[9])), moveAtoms: false);
+        var before = Domain.Cell;
+        Domain.SetCell(before.WithRows(Stretched(before, e, stackalloc double[9])), moveAtoms: false);
+        Drifted(fastest, dt, before);
     }
 
     private static ReadOnlySpan<double> Stretched(Cell cell, ReadOnlySpan<double> e, Span<double> rows)
@@ -566,7 +581,6 @@ public sealed unsafe class Motion
     {
         int n = 24 * Domain.OwnedClusters;
         _lastWork = Step - 1;
-        _constraintVirial = default;
         new Span<double>(Domain.X, n).CopyTo(new Span<double>(_oldX.Require(n), n));
         new Span<double>(Domain.V, n).CopyTo(new Span<double>(_oldV.Require(n), n));
         if (_oldGeneration == Domain.Generation) return;

@@ -127,6 +127,12 @@ public sealed unsafe class Respa : Integrator
         }
         m.Conclude(sum);
         m.MeasureKinetic();
+        if (!m.Constrained || (m.Want & Want.Virial) == 0) return;
+        double* f = m.Domain.F;
+        int n = 24 * m.Domain.OwnedClusters;
+        new Span<double>(f, n).Clear();
+        foreach (var level in _levels) for (int k = 0; k < n; k++) f[k] += level.Forces.Pointer[k];
+        m.AddConstraintVirial();
     }
 
     private void Advance(Motion m, int k, double dt, bool last)

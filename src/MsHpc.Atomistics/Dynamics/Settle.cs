@@ -6,7 +6,7 @@ namespace MsHpc.Atomistics.Dynamics;
 
 /// <summary>
 /// Rigid molecules O, H, H with two equal bonds and masses, in closed form and eight at a time: positions by SETTLE (S. Miyamoto, P. A. Kollman, J. Comput. Chem. 13,
-/// 952, 1992, whose names are kept), velocities by the linear system of the three impulses along the bonds. The same result as SHAKE and RATTLE without tolerance.
+/// 952, 1992, whose names are kept), velocities and the virial by the linear system of the three impulses along the bonds. The same result as SHAKE and RATTLE without tolerance.
 /// </summary>
 internal sealed unsafe class Settle(double massO, double massH, double bondOH, double bondHH)
 {
@@ -18,11 +18,7 @@ internal sealed unsafe class Settle(double massO, double massH, double bondOH, d
 
     public void Clear() => _molecules.Clear();
 
-    public void Add(Domain d, int o, int h1, int h2)
-    {
-        int a = d.OwnedSlot(o), b = d.OwnedSlot(h1), c = d.OwnedSlot(h2);
-        _molecules.Add((a, b, c, Constraints.Hops(d, a, b), Constraints.Hops(d, a, c)));
-    }
+    public void Add(Domain d, int o, int h1, int h2) => _molecules.Add((o, h1, h2, Constraints.Hops(d, o, h1), Constraints.Hops(d, o, h2)));
 
     private struct Vector(Lanes x, Lanes y, Lanes z)
     {
@@ -48,15 +44,15 @@ internal sealed unsafe class Settle(double massO, double massH, double bondOH, d
     }
 
     /// <summary>Slots' offsets of eight molecules, 8 of O, of H₁, of H₂; a last incomplete eight repeats its first molecule.</summary>
-    private int Offsets(int first, int* at, Domain d, double* shift)
+    private int Offsets(int first, int* at, Cell cell, double* shift)
     {
         int count = Math.Min(8, _molecules.Count - first);
         for (int l = 0; l < 8; l++)
         {
             var (a, b, c, n1, n2) = _molecules[l < count ? first + l : first];
             (at[l], at[8 + l], at[16 + l]) = (a / 8 * 24 + a % 8, b / 8 * 24 + b % 8, c / 8 * 24 + c % 8);
-            (shift[l], shift[8 + l], shift[16 + l]) = n1 == (0, 0, 0) ? (0, 0, 0) : d.Cell.Shift(n1.Item1, n1.Item2, n1.Item3);
-            (shift[24 + l], shift[32 + l], shift[40 + l]) = n2 == (0, 0, 0) ? (0, 0, 0) : d.Cell.Shift(n2.Item1, n2.Item2, n2.Item3);
+            (shift[l], shift[8 + l], shift[16 + l]) = n1 == (0, 0, 0) ? (0, 0, 0) : cell.Shift(n1.Item1, n1.Item2, n1.Item3);
+            (shift[24 + l], shift[32 + l], shift[40 + l]) = n2 == (0, 0, 0) ? (0, 0, 0) : cell.Shift(n2.Item1, n2.Item2, n2.Item3);
         }
         return count;
     }
@@ -83,18 +79,19 @@ internal sealed unsafe class Settle(double massO, double massH, double bondOH, d
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public void Positions(Domain d, double* reference, double rate, ref VirialSum impulse)
+    public void Positions(Domain d, double* reference, double rate, Cell before)
     {
         int* at = stackalloc int[24];
         double* shift = stackalloc double[48];
+        bool moved = !ReferenceEquals(before, d.Cell);
         double total = massO + 2 * massH, height = Math.Sqrt(bondOH * bondOH - 0.25 * bondHH * bondHH);
         Lanes ra = Lane.Of(2 * massH * height / total), rb = Lane.Of(height - 2 * massH * height / total), rc = Lane.Of(0.5 * bondHH);
         for (int first = 0; first < _molecules.Count; first += 8)
         {
-            int count = Offsets(first, at, d, shift);
-            Vector s1 = Load(shift), s2 = Load(shift + 24);
-            Vector oldO = Load(reference, at), b0 = Load(reference, at + 8) + s1 - oldO, c0 = Load(reference, at + 16) + s2 - oldO;
-            Vector o = Load(d.X, at), h1 = Load(d.X, at + 8) + s1 - o, h2 = Load(d.X, at + 16) + s2 - o;
+            int count = Offsets(first, at, before, shift);
+            Vector oldO = Load(reference, at), b0 = Load(reference, at + 8) + Load(shift) - oldO, c0 = Load(reference, at + 16) + Load(shift + 24) - oldO;
+            if (moved) _ = Offsets(first, at, d.Cell, shift);
+            Vector o = Load(d.X, at), h1 = Load(d.X, at + 8) + Load(shift) - o, h2 = Load(d.X, at + 16) + Load(shift + 24) - o;
             // Relative to the centre of mass after the drift.
             Vector centre = Lane.Of(massH / total) * (h1 + h2), a1 = Lanes.Zero * o - centre, b1 = h1 - centre, c1 = h2 - centre;
             Vector axisZ = Vector.Cross(b0, c0), axisX = Vector.Cross(a1, axisZ), axisY = Vector.Cross(axisZ, axisX);
@@ -122,48 +119,74 @@ internal sealed unsafe class Settle(double massO, double massH, double bondOH, d
             Add(d.V, at, r * da, count);
             Add(d.V, at + 8, r * db, count);
             Add(d.V, at + 16, r * dc, count);
-            Tally(ref impulse, Lane.Of(massH * rate), b0, db, c0, dc, count);
         }
+    }
+
+    /// <summary>Bonds d₁ = O − H₁, d₂ = O − H₂, d₃ = H₁ − H₂.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static (Vector D1, Vector D2, Vector D3) Bonds(Domain d, int* at, double* shift)
+    {
+        Vector o = Load(d.X, at), h1 = Load(d.X, at + 8) + Load(shift), h2 = Load(d.X, at + 16) + Load(shift + 24);
+        return (o - h1, o - h2, h1 - h2);
+    }
+
+    /// <summary>Impulses λ d along the bonds that change the relative velocities along them, d·(v − v′), by r: M λ = r.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private (Vector P1, Vector P2, Vector P3) Impulses(Vector d1, Vector d2, Vector d3, Lanes r1, Lanes r2, Lanes r3)
+    {
+        Lanes io = Lane.Of(1 / massO), ih = Lane.Of(1 / massH);
+        Lanes m11 = Vector.Dot(d1, d1) * (io + ih), m22 = Vector.Dot(d2, d2) * (io + ih), m33 = Vector.Dot(d3, d3) * (ih + ih);
+        Lanes m12 = Vector.Dot(d1, d2) * io, m13 = -Vector.Dot(d1, d3) * ih, m23 = Vector.Dot(d2, d3) * ih;
+        Lanes c11 = m22 * m33 - m23 * m23, c12 = m13 * m23 - m12 * m33, c13 = m12 * m23 - m13 * m22;
+        Lanes c22 = m11 * m33 - m13 * m13, c23 = m12 * m13 - m11 * m23, c33 = m11 * m22 - m12 * m12;
+        Lanes inverse = Lanes.One / (m11 * c11 + m12 * c12 + m13 * c13);
+        return ((c11 * r1 + c12 * r2 + c13 * r3) * inverse * d1, (c12 * r1 + c22 * r2 + c23 * r3) * inverse * d2, (c13 * r1 + c23 * r2 + c33 * r3) * inverse * d3);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public void Velocities(Domain d, ref VirialSum impulse)
+    public void Velocities(Domain d, ReadOnlySpan<double> flow)
     {
         int* at = stackalloc int[24];
         double* shift = stackalloc double[48];
+        Vector gx = new(Lane.Of(flow[0]), Lane.Of(flow[1]), Lane.Of(flow[2])), gy = new(Lane.Of(flow[3]), Lane.Of(flow[4]), Lane.Of(flow[5]));
+        Vector gz = new(Lane.Of(flow[6]), Lane.Of(flow[7]), Lane.Of(flow[8]));
         Lanes io = Lane.Of(1 / massO), ih = Lane.Of(1 / massH);
         for (int first = 0; first < _molecules.Count; first += 8)
         {
-            int count = Offsets(first, at, d, shift);
-            Vector o = Load(d.X, at), h1 = Load(d.X, at + 8) + Load(shift), h2 = Load(d.X, at + 16) + Load(shift + 24);
+            int count = Offsets(first, at, d.Cell, shift);
+            var (d1, d2, d3) = Bonds(d, at, shift);
             Vector vo = Load(d.V, at), v1 = Load(d.V, at + 8), v2 = Load(d.V, at + 16);
-            Vector d1 = o - h1, d2 = o - h2, d3 = h1 - h2;
-            // Impulses λ along d₁, d₂, d₃: M λ = −(d·v).
-            Lanes m11 = Vector.Dot(d1, d1) * (io + ih), m22 = Vector.Dot(d2, d2) * (io + ih), m33 = Vector.Dot(d3, d3) * (ih + ih);
-            Lanes m12 = Vector.Dot(d1, d2) * io, m13 = -Vector.Dot(d1, d3) * ih, m23 = Vector.Dot(d2, d3) * ih;
-            Lanes r1 = -Vector.Dot(d1, vo - v1), r2 = -Vector.Dot(d2, vo - v2), r3 = -Vector.Dot(d3, v1 - v2);
-            Lanes c11 = m22 * m33 - m23 * m23, c12 = m13 * m23 - m12 * m33, c13 = m12 * m23 - m13 * m22;
-            Lanes c22 = m11 * m33 - m13 * m13, c23 = m12 * m13 - m11 * m23, c33 = m11 * m22 - m12 * m12;
-            Lanes inverse = Lanes.One / (m11 * c11 + m12 * c12 + m13 * c13);
-            Lanes l1 = (c11 * r1 + c12 * r2 + c13 * r3) * inverse, l2 = (c12 * r1 + c22 * r2 + c23 * r3) * inverse, l3 = (c13 * r1 + c23 * r2 + c33 * r3) * inverse;
-            Vector p1 = l1 * d1, p2 = l2 * d2, p3 = l3 * d3, b = ih * (p3 - p1), c = (Lanes.Zero - ih) * (p2 + p3);
+            Lanes Rate(Vector b, Vector v) => -Vector.Dot(b, v + new Vector(Vector.Dot(gx, b), Vector.Dot(gy, b), Vector.Dot(gz, b)));
+            var (p1, p2, p3) = Impulses(d1, d2, d3, Rate(d1, vo - v1), Rate(d2, vo - v2), Rate(d3, v1 - v2));
             Add(d.V, at, io * (p1 + p2), count);
-            Add(d.V, at + 8, b, count);
-            Add(d.V, at + 16, c, count);
-            Tally(ref impulse, Lane.Of(massH), h1 - o, b, h2 - o, c, count);
+            Add(d.V, at + 8, ih * (p3 - p1), count);
+            Add(d.V, at + 16, (Lanes.Zero - ih) * (p2 + p3), count);
         }
     }
 
-    /// <summary>Adds Σ r ⊗ m δv, positions relative to O, of the first molecules.</summary>
-    private static void Tally(ref VirialSum impulse, Lanes mass, Vector r1, Vector v1, Vector r2, Vector v2, int count)
+    /// <summary>Adds Σ r ⊗ f, u Å²/fs², of the constraint forces in the present state.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public void Virial(Domain d, double* forces, ref VirialSum virial)
     {
-        var some = Vector512.LessThan(Vector512.Create(0.0, 1, 2, 3, 4, 5, 6, 7), Lane.Of(count)) & mass;
-        impulse[0] += Vector512.Sum(some * Lane.Fma(r1.X, v1.X, r2.X * v2.X));
-        impulse[1] += Vector512.Sum(some * Lane.Fma(r1.Y, v1.Y, r2.Y * v2.Y));
-        impulse[2] += Vector512.Sum(some * Lane.Fma(r1.Z, v1.Z, r2.Z * v2.Z));
-        impulse[3] += Vector512.Sum(some * Lane.Fma(r1.Y, v1.Z, r2.Y * v2.Z));
-        impulse[4] += Vector512.Sum(some * Lane.Fma(r1.X, v1.Z, r2.X * v2.Z));
-        impulse[5] += Vector512.Sum(some * Lane.Fma(r1.X, v1.Y, r2.X * v2.Y));
+        int* at = stackalloc int[24];
+        double* shift = stackalloc double[48];
+        Lanes io = Lane.Of(1 / (massO * Codata.MassVelocitySquaredInEv)), ih = Lane.Of(1 / (massH * Codata.MassVelocitySquaredInEv));
+        for (int first = 0; first < _molecules.Count; first += 8)
+        {
+            int count = Offsets(first, at, d.Cell, shift);
+            var (d1, d2, d3) = Bonds(d, at, shift);
+            Vector ao = io * Load(forces, at), a1 = ih * Load(forces, at + 8), a2 = ih * Load(forces, at + 16);
+            Vector vo = Load(d.V, at), v1 = Load(d.V, at + 8), v2 = Load(d.V, at + 16);
+            Lanes Rate(Vector b, Vector a, Vector v) => -(Vector.Dot(b, a) + Vector.Dot(v, v));
+            var (f1, f2, f3) = Impulses(d1, d2, d3, Rate(d1, ao - a1, vo - v1), Rate(d2, ao - a2, vo - v2), Rate(d3, a1 - a2, v1 - v2));
+            var some = Vector512.LessThan(Vector512.Create(0.0, 1, 2, 3, 4, 5, 6, 7), Lane.Of(count));
+            virial[0] += Vector512.Sum(some & Lane.Fma(d1.X, f1.X, Lane.Fma(d2.X, f2.X, d3.X * f3.X)));
+            virial[1] += Vector512.Sum(some & Lane.Fma(d1.Y, f1.Y, Lane.Fma(d2.Y, f2.Y, d3.Y * f3.Y)));
+            virial[2] += Vector512.Sum(some & Lane.Fma(d1.Z, f1.Z, Lane.Fma(d2.Z, f2.Z, d3.Z * f3.Z)));
+            virial[3] += Vector512.Sum(some & Lane.Fma(d1.Y, f1.Z, Lane.Fma(d2.Y, f2.Z, d3.Y * f3.Z)));
+            virial[4] += Vector512.Sum(some & Lane.Fma(d1.X, f1.Z, Lane.Fma(d2.X, f2.Z, d3.X * f3.Z)));
+            virial[5] += Vector512.Sum(some & Lane.Fma(d1.X, f1.Y, Lane.Fma(d2.X, f2.Y, d3.X * f3.Y)));
+        }
     }
 
     private NumericalException Torn(Domain d, int first, byte lanes, int count)

@@ -17,6 +17,7 @@ internal sealed unsafe class Shake(double tolerance)
     private record struct Bond(int A, int B, int N0, int N1, int N2, double Square);
 
     private readonly List<Bond> _bonds = [];
+    private readonly AlignedArray<double> _acceleration = new();
     private readonly List<int> _ends = []; // ends of clusters in the list of bonds
 
     public void Clear()
@@ -25,7 +26,7 @@ internal sealed unsafe class Shake(double tolerance)
         _ends.Clear();
     }
 
-    public void Add(Domain d, IEnumerable<(int I, int J, double Distance)> cluster)
+    public void Add(Domain d, (int I, int J, double Distance)[] cluster)
     {
         foreach (var (i, j, distance) in cluster)
         {
@@ -38,7 +39,17 @@ internal sealed unsafe class Shake(double tolerance)
 
     private static int At(int slot) => slot / 8 * 24 + slot % 8;
 
-    public void Positions(Domain d, double* reference, double rate, ref VirialSum impulse)
+    private static (double X, double Y, double Z) Difference(double* field, int a, int b) => (field[a] - field[b], field[a + 8] - field[b + 8], field[a + 16] - field[b + 16]);
+
+    /// <summary>r = rᵢ − rⱼ in a cell.</summary>
+    private static (double X, double Y, double Z) Difference(double* x, Bond bond, int a, int b, Cell cell)
+    {
+        var (hx, hy, hz) = cell.Shift(bond.N0, bond.N1, bond.N2);
+        var (rx, ry, rz) = Difference(x, a, b);
+        return (rx - hx, ry - hy, rz - hz);
+    }
+
+    public void Positions(Domain d, double* reference, double rate, Cell before)
     {
         double* x = d.X, v = d.V, mass = d.Mass;
         for (int c = 0, first = 0; c < _ends.Count; first = _ends[c++])
@@ -51,24 +62,22 @@ internal sealed unsafe class Shake(double tolerance)
                 {
                     var bond = _bonds[k];
                     int a = At(bond.A), b = At(bond.B);
-                    var (hx, hy, hz) = d.Cell.Shift(bond.N0, bond.N1, bond.N2);
-                    double rx = x[a] - x[b] - hx, ry = x[a + 8] - x[b + 8] - hy, rz = x[a + 16] - x[b + 16] - hz;
+                    var (rx, ry, rz) = Difference(x, bond, a, b, d.Cell);
                     double error = bond.Square - (rx * rx + ry * ry + rz * rz);
                     if (Math.Abs(error) <= 2 * tolerance * bond.Square) continue;
-                    double sx = reference[a] - reference[b] - hx, sy = reference[a + 8] - reference[b + 8] - hy, sz = reference[a + 16] - reference[b + 16] - hz;
+                    var (sx, sy, sz) = Difference(reference, bond, a, b, before);
                     double along = rx * sx + ry * sy + rz * sz;
                     if (!(along > 1e-3 * bond.Square) || iteration > Most) throw Torn(d, bond);
                     double ia = 1 / mass[bond.A], ib = 1 / mass[bond.B], g = error / (2 * (ia + ib) * along);
                     Push(x, a, b, g * ia, g * ib, sx, sy, sz);
                     Push(v, a, b, g * ia * rate, g * ib * rate, sx, sy, sz);
-                    Tally(ref impulse, g * rate, sx, sy, sz);
                     moved = true;
                 }
             }
         }
     }
 
-    public void Velocities(Domain d, ref VirialSum impulse)
+    public void Velocities(Domain d, ReadOnlySpan<double> flow)
     {
         double* x = d.X, v = d.V, mass = d.Mass;
         for (int c = 0, first = 0; c < _ends.Count; first = _ends[c++])
@@ -81,20 +90,59 @@ internal sealed unsafe class Shake(double tolerance)
                 {
                     var bond = _bonds[k];
                     int a = At(bond.A), b = At(bond.B);
-                    var (hx, hy, hz) = d.Cell.Shift(bond.N0, bond.N1, bond.N2);
-                    double rx = x[a] - x[b] - hx, ry = x[a + 8] - x[b + 8] - hy, rz = x[a + 16] - x[b + 16] - hz;
-                    double ux = v[a] - v[b], uy = v[a + 8] - v[b + 8], uz = v[a + 16] - v[b + 16], along = rx * ux + ry * uy + rz * uz;
-                    double size = Math.Sqrt(bond.Square) * (Math.Abs(v[a]) + Math.Abs(v[a + 8]) + Math.Abs(v[a + 16]) + Math.Abs(v[b]) + Math.Abs(v[b + 8]) + Math.Abs(v[b + 16]));
+                    var (rx, ry, rz) = Difference(x, bond, a, b, d.Cell);
+                    var (ux, uy, uz) = Difference(v, a, b);
+                    ux += flow[0] * rx + flow[1] * ry + flow[2] * rz;
+                    uy += flow[3] * rx + flow[4] * ry + flow[5] * rz;
+                    uz += flow[6] * rx + flow[7] * ry + flow[8] * rz;
+                    double along = rx * ux + ry * uy + rz * uz, size = Math.Sqrt(bond.Square) * (Size(v, a) + Size(v, b));
                     if (Math.Abs(along) <= tolerance * size) continue;
                     if (iteration > Most || !double.IsFinite(along)) throw Torn(d, bond);
                     double ia = 1 / mass[bond.A], ib = 1 / mass[bond.B], g = -along / ((ia + ib) * (rx * rx + ry * ry + rz * rz));
                     Push(v, a, b, g * ia, g * ib, rx, ry, rz);
-                    Tally(ref impulse, g, rx, ry, rz);
                     moved = true;
                 }
             }
         }
     }
+
+    /// <summary>Adds Σ r ⊗ f, u Å²/fs², of the constraint forces in the present state: accelerations made to fit as velocities are.</summary>
+    public void Virial(Domain d, double* forces, ref VirialSum virial)
+    {
+        if (_bonds.Count == 0) return;
+        double* x = d.X, v = d.V, mass = d.Mass, y = _acceleration.Require(24L * d.OwnedClusters);
+        for (int k = 0; k < 24 * d.OwnedClusters; k++) y[k] = forces[k] / (mass[k / 24 * 8 + k % 8] * Codata.MassVelocitySquaredInEv);
+        for (int c = 0, first = 0; c < _ends.Count; first = _ends[c++])
+        {
+            int iteration = 0;
+            for (bool moved = true; moved; iteration++)
+            {
+                moved = false;
+                for (int k = first; k < _ends[c]; k++)
+                {
+                    var bond = _bonds[k];
+                    int a = At(bond.A), b = At(bond.B);
+                    var (rx, ry, rz) = Difference(x, bond, a, b, d.Cell);
+                    var (ux, uy, uz) = Difference(v, a, b);
+                    var (px, py, pz) = Difference(y, a, b);
+                    double turn = ux * ux + uy * uy + uz * uz, error = rx * px + ry * py + rz * pz + turn;
+                    if (Math.Abs(error) <= tolerance * (turn + Math.Sqrt(bond.Square) * (Size(y, a) + Size(y, b)))) continue;
+                    if (iteration > Most || !double.IsFinite(error)) throw Torn(d, bond);
+                    double ia = 1 / mass[bond.A], ib = 1 / mass[bond.B], g = -error / ((ia + ib) * (rx * rx + ry * ry + rz * rz));
+                    Push(y, a, b, g * ia, g * ib, rx, ry, rz);
+                    virial[0] += g * rx * rx;
+                    virial[1] += g * ry * ry;
+                    virial[2] += g * rz * rz;
+                    virial[3] += g * ry * rz;
+                    virial[4] += g * rx * rz;
+                    virial[5] += g * rx * ry;
+                    moved = true;
+                }
+            }
+        }
+    }
+
+    private static double Size(double* field, int a) => Math.Abs(field[a]) + Math.Abs(field[a + 8]) + Math.Abs(field[a + 16]);
 
     private static void Push(double* y, int a, int b, double ga, double gb, double x, double yy, double z)
     {
@@ -104,16 +152,6 @@ internal sealed unsafe class Shake(double tolerance)
         y[b] -= gb * x;
         y[b + 8] -= gb * yy;
         y[b + 16] -= gb * z;
-    }
-
-    private static void Tally(ref VirialSum impulse, double g, double x, double y, double z)
-    {
-        impulse[0] += g * x * x;
-        impulse[1] += g * y * y;
-        impulse[2] += g * z * z;
-        impulse[3] += g * y * z;
-        impulse[4] += g * x * z;
-        impulse[5] += g * x * y;
     }
 
     private static NumericalException Torn(Domain d, Bond bond) =>

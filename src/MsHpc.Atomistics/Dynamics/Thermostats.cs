@@ -76,6 +76,14 @@ public sealed class Langevin : Thermostat
     internal unsafe void Stir(Motion m, double dt, long draw)
     {
         var domain = m.Domain;
+        double before = 0;
+        if (m.Constrained)
+        {
+            // Geodesic BAOAB (B. Leimkuhler, C. Matthews, Proc. R. Soc. A 472, 20160138, 2016): velocities in the tangent space after the drift.
+            m.Constrain();
+            m.MeasureKinetic();
+            before = m.KineticEnergy;
+        }
         double decay = Math.Exp(-Friction * dt), spread = (1 - decay * decay) * KT;
         double* v = domain.V, w = m.InverseMass, bath = m.PartBath ? m.Bath : null;
         Lanes sum = Lanes.Zero, keep = Lane.Of(decay);
@@ -97,9 +105,15 @@ public sealed class Langevin : Thermostat
             z.Store(v + 16);
             sum += change / inverse;
         }
-        double heat = 0.5 * Vector512.Sum(sum);
+        if (!m.Constrained)
+        {
+            _heat[0] += m.Comm.AllReduceSum(0.5 * Vector512.Sum(sum));
+            return;
+        }
+        // What constraints take out of the random velocities is no heat.
         m.Constrain();
-        _heat[0] += m.Comm.AllReduceSum(heat);
+        m.MeasureKinetic();
+        _heat[0] += m.KineticEnergy - before;
     }
 }
 

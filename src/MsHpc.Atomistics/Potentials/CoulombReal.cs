@@ -14,24 +14,29 @@ namespace MsHpc.Atomistics.Potentials;
 /// Both are cut, not shifted. The wide kernel takes erfc(α r)/r = 1/r − α g(α² r²) with g(t) = erf(√t)/√t as a polynomial in t and the force from its exact
 /// derivative, so that forces remain the gradient of the energy whatever the polynomial's error (below 1e-2 of the requested accuracy, in units of C q²α).
 /// </summary>
+/// <remarks>Mixed precision: pairs in single; forces of liquid water differ by 4e-7 of their root mean square, energies by 4e-8 (test <c>WaterTests.MixedPrecision</c>).</remarks>
 public static class CoulombReal
 {
     /// <summary>Coulomb alone.</summary>
     /// <param name="types">Kinds of atoms.</param>
     /// <param name="split">α, r_c and the Coulomb constant.</param>
-    public static Interaction Create(int types, EwaldSplit split) => Create(types, split, (_, _) => new LennardJonesPair(0, 1, split.Cutoff), "Ewald real-space sum (Ann. Phys. 369, 253)", plain: true);
+    /// <param name="precision">See the remarks.</param>
+    public static Interaction Create(int types, EwaldSplit split, Precision precision = Precision.Double) =>
+        Create(types, split, (_, _) => new LennardJonesPair(0, 1, split.Cutoff), "Ewald real-space sum (Ann. Phys. 369, 253)", plain: true, precision);
 
     /// <summary>Coulomb and Lennard-Jones.</summary>
     /// <param name="types">Kinds of atoms.</param>
     /// <param name="split">α, r_c and the Coulomb constant.</param>
     /// <param name="pairs">Lennard-Jones parameters of types (i, j), asked for i ≤ j; their cutoff must be that of <paramref name="split"/>.</param>
+    /// <param name="precision">See the remarks.</param>
     /// <exception cref="InputException">Bad parameters or another cutoff.</exception>
-    public static Interaction Create(int types, EwaldSplit split, Func<int, int, LennardJonesPair> pairs) =>
-        Create(types, split, pairs, "Lennard-Jones (Proc. R. Soc. Lond. A 106, 463) with Ewald real-space sum (Ann. Phys. 369, 253)", plain: false);
+    public static Interaction Create(int types, EwaldSplit split, Func<int, int, LennardJonesPair> pairs, Precision precision = Precision.Double) =>
+        Create(types, split, pairs, "Lennard-Jones (Proc. R. Soc. Lond. A 106, 463) with Ewald real-space sum (Ann. Phys. 369, 253)", plain: false, precision);
 
-    private static Interaction Create(int types, EwaldSplit split, Func<int, int, LennardJonesPair> pairs, string description, bool plain)
+    private static Interaction Create(int types, EwaldSplit split, Func<int, int, LennardJonesPair> pairs, string description, bool plain, Precision precision)
     {
-        double[] series = split.ErfSeries(1e-2 * split.Accuracy);
+        // Single precision has no use for terms below its rounding.
+        double[] series = split.ErfSeries(precision == Precision.Mixed ? Math.Max(1e-7, 1e-2 * split.Accuracy) : 1e-2 * split.Accuracy);
         int terms = TermCounts.First(n => n >= Math.Min(series.Length, TermCounts[^1])), numbers = First + 2 * terms;
         var rows = new double[types * types * numbers];
         for (int i = 0; i < types; i++)
@@ -54,18 +59,23 @@ public static class CoulombReal
         }
         return (terms, plain) switch
         {
-            (12, true) => new PairPotential<Form<Terms12, No>>(description, types, rows),
-            (12, false) => new PairPotential<Form<Terms12, Yes>>(description, types, rows),
-            (16, true) => new PairPotential<Form<Terms16, No>>(description, types, rows),
-            (16, false) => new PairPotential<Form<Terms16, Yes>>(description, types, rows),
-            (20, true) => new PairPotential<Form<Terms20, No>>(description, types, rows),
-            (20, false) => new PairPotential<Form<Terms20, Yes>>(description, types, rows),
-            (32, true) => new PairPotential<Form<Terms32, No>>(description, types, rows),
-            (32, false) => new PairPotential<Form<Terms32, Yes>>(description, types, rows),
-            (_, true) => new PairPotential<Form<Terms64, No>>(description, types, rows),
-            (_, false) => new PairPotential<Form<Terms64, Yes>>(description, types, rows),
+            (12, true) => Make<Terms12, No>(description, types, rows, precision),
+            (12, false) => Make<Terms12, Yes>(description, types, rows, precision),
+            (16, true) => Make<Terms16, No>(description, types, rows, precision),
+            (16, false) => Make<Terms16, Yes>(description, types, rows, precision),
+            (20, true) => Make<Terms20, No>(description, types, rows, precision),
+            (20, false) => Make<Terms20, Yes>(description, types, rows, precision),
+            (32, true) => Make<Terms32, No>(description, types, rows, precision),
+            (32, false) => Make<Terms32, Yes>(description, types, rows, precision),
+            (_, true) => Make<Terms64, No>(description, types, rows, precision),
+            (_, false) => Make<Terms64, Yes>(description, types, rows, precision),
         };
     }
+
+    private static Interaction Make<TTerms, TLennardJones>(string description, int types, double[] rows, Precision precision)
+        where TTerms : struct, ITerms where TLennardJones : struct, IFlag => precision == Precision.Mixed
+        ? new MixedPairPotential<Form<TTerms, TLennardJones>, SingleForm<TTerms, TLennardJones>>(description + ", mixed precision", types, rows)
+        : new PairPotential<Form<TTerms, TLennardJones>>(description, types, rows);
 
     private static readonly int[] TermCounts = [12, 16, 20, 32, 64];
 
@@ -84,6 +94,10 @@ public static class CoulombReal
         }
         return coefficients;
     }
+
+    /// <summary>For few types a constant, which then is part of the addresses of coefficients.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static int Stride<TTypes>(int stride) where TTypes : struct, ITypeCount => typeof(TTypes) == typeof(ManyTypes) ? stride : 8;
 
     private interface ITerms { static abstract int Count { get; } }
     private readonly struct Terms12 : ITerms { public static int Count => 12; }
@@ -117,7 +131,7 @@ public static class CoulombReal
         // Rows of atoms without Lennard-Jones to any other (hydrogen of water) save its arithmetic; the branch goes the same way all along a row.
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static Form<TTerms, TLennardJones> Load<TTypes>(in PairRow<TTypes> p) where TTypes : struct, ITypeCount =>
-            TLennardJones.Value && p.Table[5 * p.Stride] != 0 ? new(p.Table, p.Stride, p[1], p[2]) : new(p.Table, p.Stride, Lanes.Zero, Lanes.Zero);
+            TLennardJones.Value && p.Table[5 * p.Stride] != 0 ? new(p.Table, Stride<TTypes>(p.Stride), p[1], p[2]) : new(p.Table, Stride<TTypes>(p.Stride), Lanes.Zero, Lanes.Zero);
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public Lanes Evaluate(Lanes r2, Lanes qq, out Lanes energy)
@@ -133,18 +147,101 @@ public static class CoulombReal
             return Lane.Fma(Lane.Fma(a, Lane.Of(12), -_b * Lane.Of(6)) * i6, i2, s);
         }
 
-        /// <summary>Σ c[2k·stride] uᵏ. Written out, so that one of the two polynomials costs nothing where its sum is not used.</summary>
+        /// <summary>Σ c[2k·stride] uᵏ, even and odd powers side by side. Written out, so that one of the two polynomials costs nothing where its sum is not used.</summary>
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         private static Lanes Polynomial(double* c, nint n, Lanes u)
         {
-            var s = Lane.Of(c[(2 * TTerms.Count - 2) * n]);
-            for (int k = TTerms.Count - 2; TTerms.Count > 20 && k >= 19; k--) s = Lane.Fma(s, u, Lane.Of(c[2 * k * n]));
-            if (TTerms.Count > 16) s = Lane.Fma(Lane.Fma(Lane.Fma(Lane.Fma(s, u, Lane.Of(c[36 * n])), u, Lane.Of(c[34 * n])), u, Lane.Of(c[32 * n])), u, Lane.Of(c[30 * n]));
-            if (TTerms.Count > 12) s = Lane.Fma(Lane.Fma(Lane.Fma(Lane.Fma(s, u, Lane.Of(c[28 * n])), u, Lane.Of(c[26 * n])), u, Lane.Of(c[24 * n])), u, Lane.Of(c[22 * n]));
-            s = Lane.Fma(Lane.Fma(Lane.Fma(Lane.Fma(s, u, Lane.Of(c[20 * n])), u, Lane.Of(c[18 * n])), u, Lane.Of(c[16 * n])), u, Lane.Of(c[14 * n]));
-            s = Lane.Fma(Lane.Fma(Lane.Fma(Lane.Fma(s, u, Lane.Of(c[12 * n])), u, Lane.Of(c[10 * n])), u, Lane.Of(c[8 * n])), u, Lane.Of(c[6 * n]));
-            return Lane.Fma(Lane.Fma(Lane.Fma(s, u, Lane.Of(c[4 * n])), u, Lane.Of(c[2 * n])), u, Lane.Of(c[0 * n]));
+            Lanes v = u * u, even = Lane.Of(c[(2 * TTerms.Count - 4) * n]), odd = Lane.Of(c[(2 * TTerms.Count - 2) * n]);
+            for (int k = TTerms.Count - 4; TTerms.Count > 20 && k >= 18; k -= 2) Step(ref even, ref odd, v, c, n, k);
+            if (TTerms.Count > 16)
+            {
+                Step(ref even, ref odd, v, c, n, 16);
+                Step(ref even, ref odd, v, c, n, 14);
+            }
+            if (TTerms.Count > 12)
+            {
+                Step(ref even, ref odd, v, c, n, 12);
+                Step(ref even, ref odd, v, c, n, 10);
+            }
+            Step(ref even, ref odd, v, c, n, 8);
+            Step(ref even, ref odd, v, c, n, 6);
+            Step(ref even, ref odd, v, c, n, 4);
+            Step(ref even, ref odd, v, c, n, 2);
+            Step(ref even, ref odd, v, c, n, 0);
+            return Lane.Fma(odd, u, even);
         }
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        private static void Step(ref Lanes even, ref Lanes odd, Lanes v, double* c, nint n, int k)
+        {
+            even = Lane.Fma(even, v, Lane.Of(c[2 * k * n]));
+            odd = Lane.Fma(odd, v, Lane.Of(c[(2 * k + 2) * n]));
+        }
+    }
+
+    private readonly unsafe struct SingleForm<TTerms, TLennardJones>(float* table, int stride, Vector512<float> a, Vector512<float> b) : ISinglePairForm<SingleForm<TTerms, TLennardJones>>
+        where TTerms : struct, ITerms where TLennardJones : struct, IFlag
+    {
+        private readonly float* _table = table;
+        private readonly nint _stride = stride;
+        private readonly Vector512<float> _a = a, _b = b;
+
+        public static bool UsesCharges => true;
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static SingleForm<TTerms, TLennardJones> Load<TTypes>(in SinglePairRow<TTypes> p) where TTypes : struct, ITypeCount =>
+            TLennardJones.Value && p.Table[5 * Stride<TTypes>(p.Stride)] != 0 ? new(p.Table, Stride<TTypes>(p.Stride), p[1], p[2])
+            : new(p.Table, Stride<TTypes>(p.Stride), Vector512<float>.Zero, Vector512<float>.Zero);
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public Vector512<float> Evaluate(Vector512<float> r2, Vector512<float> qq, out Vector512<float> energy)
+        {
+            float* t = _table;
+            Vector512<float> i1 = ReciprocalSqrt(r2), i2 = i1 * i1, far = Vector512.Create(t[3 * _stride]) * i1;
+            var u = Vector512.FusedMultiplyAdd(r2, Vector512.Create(t[6 * _stride]), Vector512.Create(-1f));
+            Vector512<float> e = Polynomial(t + First * _stride, _stride, u), f = Polynomial(t + (First + 1) * _stride, _stride, u);
+            energy = qq * (far + e);
+            var s = qq * Vector512.FusedMultiplyAdd(far, i2, f);
+            if (!TLennardJones.Value || t[5 * _stride] == 0) return s;
+            Vector512<float> i6 = i2 * i2 * i2, a = _a * i6;
+            energy += (a - _b) * i6;
+            return Vector512.FusedMultiplyAdd(Vector512.FusedMultiplyAdd(a, Vector512.Create(12f), _b * Vector512.Create(-6f)) * i6, i2, s);
+        }
+
+        /// <summary>As in double.</summary>
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        private static Vector512<float> Polynomial(float* c, nint n, Vector512<float> u)
+        {
+            Vector512<float> v = u * u, even = Vector512.Create(c[(2 * TTerms.Count - 4) * n]), odd = Vector512.Create(c[(2 * TTerms.Count - 2) * n]);
+            for (int k = TTerms.Count - 4; TTerms.Count > 16 && k >= 14; k -= 2) Step(ref even, ref odd, v, c, n, k);
+            if (TTerms.Count > 12)
+            {
+                Step(ref even, ref odd, v, c, n, 12);
+                Step(ref even, ref odd, v, c, n, 10);
+            }
+            Step(ref even, ref odd, v, c, n, 8);
+            Step(ref even, ref odd, v, c, n, 6);
+            Step(ref even, ref odd, v, c, n, 4);
+            Step(ref even, ref odd, v, c, n, 2);
+            Step(ref even, ref odd, v, c, n, 0);
+            return Vector512.FusedMultiplyAdd(odd, u, even);
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        private static void Step(ref Vector512<float> even, ref Vector512<float> odd, Vector512<float> v, float* c, nint n, int k)
+        {
+            even = Vector512.FusedMultiplyAdd(even, v, Vector512.Create(c[2 * k * n]));
+            odd = Vector512.FusedMultiplyAdd(odd, v, Vector512.Create(c[(2 * k + 2) * n]));
+        }
+    }
+
+    /// <summary>1/√x in single precision: an estimate of 14 bits and one Newton step.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<float> ReciprocalSqrt(Vector512<float> x)
+    {
+        if (!Avx512F.IsSupported) return Vector512<float>.One / Vector512.Sqrt(x);
+        var y = Avx512F.ReciprocalSqrt14(x);
+        return y * Vector512.FusedMultiplyAdd(x * Vector512.Create(-0.5f) * y, y, Vector512.Create(1.5f));
     }
 
     /// <summary>1/√x to an ulp or two: an estimate of 14 bits and two Newton steps.</summary>

@@ -127,7 +127,7 @@ public static class LennardJones
             new(Vector512.Create(12f) * p[1], Vector512.Create(-6f) * p[2], p[1], -p[2], p[3]);
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public Vector512<float> Evaluate(Vector512<float> r2, out Vector512<float> energy)
+        public Vector512<float> Evaluate(Vector512<float> r2, Vector512<float> qq, out Vector512<float> energy)
         {
             Vector512<float> i2 = Vector512<float>.One / r2, i6 = i2 * i2 * i2;
             energy = Vector512.FusedMultiplyAdd(Vector512.FusedMultiplyAdd(energy12, i6, energy6), i6, shift);
@@ -141,7 +141,7 @@ public static class LennardJones
         public static SingleForceShiftedForm Load<TTypes>(in SinglePairRow<TTypes> p) where TTypes : struct, ITypeCount => new(p[1], -p[2], p[3], p[4]);
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public Vector512<float> Evaluate(Vector512<float> r2, out Vector512<float> energy)
+        public Vector512<float> Evaluate(Vector512<float> r2, Vector512<float> qq, out Vector512<float> energy)
         {
             Vector512<float> i2 = Vector512<float>.One / r2, i6 = i2 * i2 * i2, r = Vector512.Sqrt(r2);
             energy = Vector512.FusedMultiplyAdd(Vector512.FusedMultiplyAdd(c12, i6, c6), i6, Vector512.FusedMultiplyAdd(b, r, a));

@@ -8,16 +8,25 @@ namespace MsHpc.Atomistics.Potentials;
 /// <summary>A law in single precision, for sixteen pairs.</summary>
 internal interface ISinglePairForm<TSelf> where TSelf : struct, ISinglePairForm<TSelf>
 {
+    /// <summary>Whether <c>qq</c> = qᵢ qⱼ is used.</summary>
+    static virtual bool UsesCharges => false;
+
     /// <summary>Parameters of sixteen pairs; as of the double form.</summary>
     static abstract TSelf Load<TTypes>(in SinglePairRow<TTypes> p) where TTypes : struct, ITypeCount;
 
     /// <summary>−φ′(r)/r and φ(r) of sixteen pairs. Lanes beyond the cutoff may hold anything.</summary>
-    Vector512<float> Evaluate(Vector512<float> r2, out Vector512<float> energy);
+    Vector512<float> Evaluate(Vector512<float> r2, Vector512<float> qq, out Vector512<float> energy);
 }
 
 /// <summary><see cref="PairRow{TTypes}"/> in single precision, against two clusters.</summary>
 internal readonly unsafe struct SinglePairRow<TTypes>(float* table, int stride, int* types, int* moreTypes) where TTypes : struct, ITypeCount
 {
+    /// <summary>As <see cref="PairRow{TTypes}.Table"/>.</summary>
+    public float* Table => table;
+
+    /// <summary>As <see cref="PairRow{TTypes}.Stride"/>.</summary>
+    public int Stride => stride;
+
     public Vector512<float> this[int p]
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -47,13 +56,21 @@ internal sealed unsafe class MixedPairPotential<TForm, TSingle> : PairPotential<
     where TForm : struct, IPairForm<TForm>
     where TSingle : struct, ISinglePairForm<TSingle>
 {
-    private readonly AlignedArray<float> _singles = new(), _f = new();
+    private readonly AlignedArray<float> _singles = new(), _f = new(), _charge = new();
 
     public MixedPairPotential(string description, int types, double[] rows) : base(description, types, rows)
     {
         int length = types * TForm.Parameters * Stride;
         float* singles = _singles.Require(length);
         for (int k = 0; k < length; k++) singles[k] = (float)Table[k];
+    }
+
+    public override void Prepare(Domain domain)
+    {
+        base.Prepare(domain);
+        if (!TSingle.UsesCharges) return;
+        float* charge = _charge.Require(domain.Slots + 8L);
+        for (int s = 0; s < domain.Slots + 8; s++) charge[s] = s < domain.Slots ? (float)domain.Charge[s] : 0;
     }
 
     public override void Compute(Domain domain, Want want, ref Tally tally)
@@ -94,7 +111,7 @@ internal sealed unsafe class MixedPairPotential<TForm, TSingle> : PairPotential<
     protected override double Tile<TTypes, TWant>(Domain d, int firstCluster, int endCluster)
     {
         double* x = d.X, force = d.F;
-        float* f = _f.Pointer, table = _singles.Pointer;
+        float* f = _f.Pointer, table = _singles.Pointer, charge = _charge.Pointer;
         int* rows = d.Pairs.RowStart, offsets = d.Pairs.Offset, type = d.Type;
         int stride = Stride, rowLength = TForm.Parameters * stride, nowhere = 3 * d.Dummy;
         double* sums = stackalloc double[24 * 8 + 8];
@@ -118,6 +135,7 @@ internal sealed unsafe class MixedPairPotential<TForm, TSingle> : PairPotential<
                 int i = 8 * c + r;
                 Lanes xi = Lane.Of(xc[r]), yi = Lane.Of(xc[8 + r]), zi = Lane.Of(xc[16 + r]);
                 float* row = table + type[i] * rowLength;
+                Vector512<float> qi = TSingle.UsesCharges ? Vector512.Create(charge[i]) : zero, qq = zero;
                 int* k = offsets + rows[i], end = offsets + rows[i + 1];
                 // The row's own cluster, lanes above the diagonal, goes with the first of its others.
                 long at = 24L * c, bt = k < end ? *k++ : nowhere;
@@ -130,10 +148,11 @@ internal sealed unsafe class MixedPairPotential<TForm, TSingle> : PairPotential<
                         var p = new SinglePairRow<TTypes>(row, stride, type + at / 3, type + bt / 3);
                         (cut, form) = (p[0], TSingle.Load(p));
                     }
+                    if (TSingle.UsesCharges) qq = qi * Vector512.Create(Vector256.Load(charge + at / 3), Vector256.Load(charge + bt / 3));
                     // Of the upper half all lanes; where pairs are masked, the cluster itself has been done.
                     var above = Vector512.Create(Vector256.Create(masks ? 8f : r), Vector256.Create(-1f));
                     var mask = Vector512.LessThan(r2, cut) & Vector512.GreaterThan(lanes, above);
-                    var s = Vector512.ConditionalSelect(mask, form.Evaluate(r2, out var e), zero);
+                    var s = Vector512.ConditionalSelect(mask, form.Evaluate(r2, qq, out var e), zero);
                     if (TWant.Energy) ae = Vector512.ConditionalSelect(mask, e, zero);
                     (ax, ay, az) = (s * dx, s * dy, s * dz);
                     gx += Widen(ax.GetLower());
@@ -155,7 +174,8 @@ internal sealed unsafe class MixedPairPotential<TForm, TSingle> : PairPotential<
                         var p = new SinglePairRow<TTypes>(row, stride, type + at / 3, type + bt / 3);
                         (cut, form) = (p[0], TSingle.Load(p));
                     }
-                    var s = Vector512.ConditionalSelect(Vector512.LessThan(r2, cut), form.Evaluate(r2, out var e), zero);
+                    if (TSingle.UsesCharges) qq = qi * Vector512.Create(Vector256.Load(charge + at / 3), Vector256.Load(charge + bt / 3));
+                    var s = Vector512.ConditionalSelect(Vector512.LessThan(r2, cut), form.Evaluate(r2, qq, out var e), zero);
                     if (TWant.Energy) ae += Vector512.ConditionalSelect(Vector512.LessThan(r2, cut), e, zero);
                     dx *= s;
                     dy *= s;

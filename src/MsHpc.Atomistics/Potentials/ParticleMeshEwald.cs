@@ -65,9 +65,10 @@ public sealed unsafe class ParticleMeshEwald : Interaction
     /// <param name="spacing">Largest mesh spacing, Å; 0: from the accuracy.</param>
     /// <param name="constant">e²/4πε₀, eV Å.</param>
     /// <param name="lennardJones">Lennard-Jones parameters, with the same cutoff; null for none.</param>
+    /// <param name="precision">Of the real-space sum.</param>
     /// <exception cref="InputException">See <see cref="EwaldSplit.For"/>.</exception>
     public static Interaction[] Create(Atoms atoms, double cutoff, double accuracy, int order = 5, double spacing = 0, double constant = Codata.CoulombInEvAngstrom,
-        Func<int, int, LennardJonesPair>? lennardJones = null)
+        Func<int, int, LennardJonesPair>? lennardJones = null, Precision precision = Precision.Double)
     {
         var split = EwaldSplit.For(atoms, cutoff, accuracy, constant);
         if (!(spacing >= 0)) throw new InputException($"PME: mesh spacing {spacing} Å; it must be positive, or 0 to follow from the accuracy");
@@ -77,7 +78,7 @@ public sealed unsafe class ParticleMeshEwald : Interaction
         double[] rows = atoms.Cell.Rows.ToArray();
         int Points(int d) => Smooth(Math.Max(8, (int)Math.Ceiling(Math.Sqrt(rows[3 * d] * rows[3 * d] + rows[3 * d + 1] * rows[3 * d + 1] + rows[3 * d + 2] * rows[3 * d + 2]) / spacing - 1e-6)));
         var sum = new ParticleMeshEwald(atoms, split, (Points(0), Points(1), Points(2)), order);
-        var real = lennardJones is null ? CoulombReal.Create(atoms.Species.Count, split) : CoulombReal.Create(atoms.Species.Count, split, lennardJones);
+        var real = lennardJones is null ? CoulombReal.Create(atoms.Species.Count, split, precision) : CoulombReal.Create(atoms.Species.Count, split, lennardJones, precision);
         return [real, .. Ewald.Reciprocal(sum, split, atoms.Topology)];
     }
 
