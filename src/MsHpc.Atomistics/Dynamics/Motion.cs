@@ -62,6 +62,7 @@ public sealed unsafe class Motion
         }
         DegreesOfFreedom = Math.Max(1, all - removed);
         long inBath = _inBath is null ? atoms.Count : _inBath.LongCount(b => b);
+        if (bath is not null && inBath == 0) throw new InputException("the thermostat's group holds no atom that is free to move");
         // Constraints and the centre of mass are shared out in proportion when the bath holds a part of the atoms.
         BathDegreesOfFreedom = bath is null && _held is null ? DegreesOfFreedom : Math.Max(1, 3 * inBath - (double)removed * inBath / atoms.Count);
     }

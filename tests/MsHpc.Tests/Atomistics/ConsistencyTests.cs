@@ -148,6 +148,15 @@ public sealed class ConsistencyTests
         Assert.That(md.Atoms.Positions, Is.All.Matches<double>(double.IsFinite));
     }
 
+    [Test]
+    public void AThermostatNeedsAtoms()
+    {
+        var atoms = Start("lj", "", 60);
+        var options = new MdOptions { TimeStep = 2, Driven = [DrivenGroup.Fixed("wall", [0, 1])] };
+        foreach (int[] group in new int[][] { [], [0, 1] })
+            Assert.That(() => new MolecularDynamics(atoms, new ForceField(Argon(Truncation.Cut)), new NoseHoover(60, 100, 3, group), options), Throws.TypeOf<InputException>().With.Message.Contains("no atom"));
+    }
+
     // Without forces pV = N kT whatever the barostat does: the volume's weight is V^N exp(−pV/kT), up to the centre of mass.
     [TestCase(CellMotion.Isotropic)]
     [TestCase(CellMotion.Anisotropic)]
