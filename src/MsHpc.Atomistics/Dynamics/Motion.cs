@@ -72,6 +72,7 @@ public sealed unsafe class Motion
         }
         DegreesOfFreedom = Math.Max(1, all - held.Count);
         long inBath = _inBath is null ? atoms.Count : _inBath.LongCount(b => b);
+        if (bath is not null && inBath == 0) throw new InputException("the thermostat's group holds no atom that is free to move");
         BathDegreesOfFreedom = bath is null && _held is null ? DegreesOfFreedom : Math.Max(1, 3 * inBath - removedInBath);
     }
 
@@ -325,10 +326,10 @@ public sealed unsafe class Motion
 
     private void Deform(double[] rate)
     {
-        Span<double> e = [1, 0, 0, 0, 1, 0, 0, 0, 1], rows = stackalloc double[9];
+        Span<double> e = [1, 0, 0, 0, 1, 0, 0, 0, 1];
         for (int k = 0; k < 9; k++) e[k] += rate[k] * Step * TimeStep;
         var before = Domain.Cell;
-        Domain.SetCell(StartCell.WithRows(Stretched(StartCell, e, rows)), moveAtoms: true);
+        Domain.SetCell(Stretched(StartCell, e), moveAtoms: true);
         ReadOnlySpan<double> h = Domain.Cell.Rows, g = before.Reciprocal;
         for (int i = 0; i < 3; i++)
             for (int j = 0; j < 3; j++)
@@ -514,21 +515,25 @@ public sealed unsafe class Motion
             fastest = Vector512.Max(fastest, Lane.Fma(vz, vz, Lane.Fma(vy, vy, vx * vx)));
         }
         var before = Domain.Cell;
-        Domain.SetCell(before.WithRows(Stretched(before, e, stackalloc double[9])), moveAtoms: false);
+        Domain.SetCell(Stretched(before, e), moveAtoms: false);
         Drifted(fastest, dt, before);
     }
 
-    private static ReadOnlySpan<double> Stretched(Cell cell, ReadOnlySpan<double> e, Span<double> rows)
+    /// <summary>A cell stretched by a matrix (rows).</summary>
+    private static Cell Stretched(Cell cell, ReadOnlySpan<double> e)
     {
+        Span<double> rows = stackalloc double[9];
         var h = cell.Rows;
         for (int i = 0; i < 3; i++)
             for (int k = 0; k < 3; k++) rows[3 * i + k] = e[3 * k] * h[3 * i] + e[3 * k + 1] * h[3 * i + 1] + e[3 * k + 2] * h[3 * i + 2];
-        return rows;
+        // What the dynamics made of the cell is no fault of the input.
+        try { return cell.WithRows(rows); }
+        catch (InputException) { throw new StepFailure("the cell collapsed or ran away: the pressure is beyond what the material bears, or the barostat or the deformation is too fast"); }
     }
 
     /// <summary>Stretches cell and positions by a matrix (rows); velocities stay.</summary>
     internal void StretchCell(ReadOnlySpan<double> e) =>
-        Domain.SetCell(Domain.Cell.WithRows(Stretched(Domain.Cell, e, stackalloc double[9])), moveAtoms: true);
+        Domain.SetCell(Stretched(Domain.Cell, e), moveAtoms: true);
 
     private double[] _heldVelocities = [];
 
