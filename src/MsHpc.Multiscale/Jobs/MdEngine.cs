@@ -274,7 +274,10 @@ internal sealed class MdEngine : AtomEngine
 
     public override JsonObject? Results => _last is not { } t ? null : new JsonObject
     {
-        ["atoms"] = Atoms.Count, ["temperature_K"] = t.Temperature, ["potential_eV"] = t.Potential, ["kinetic_eV"] = t.Kinetic,
-        ["pressure_GPa"] = t.PressureGPa, ["volume_A3"] = t.Volume, ["drift_eV_per_ps_atom"] = Drifts ? t.Drift : null,
+        ["atoms"] = Atoms.Count, ["temperature_K"] = Finite(t.Temperature), ["potential_eV"] = Finite(t.Potential), ["kinetic_eV"] = Finite(t.Kinetic),
+        ["pressure_GPa"] = Finite(t.PressureGPa), ["volume_A3"] = t.Volume, ["drift_eV_per_ps_atom"] = Drifts ? Finite(t.Drift) : null,
     };
+
+    /// <summary>JSON knows no infinity; a run that fails at once may have one.</summary>
+    private static double? Finite(double value) => double.IsFinite(value) ? value : null;
 }
