@@ -79,11 +79,9 @@ def theirs(folder, steps):
     with open(os.path.join(folder, "time.log")) as f:
         log = f.read()
     wall = float(re.search(r"Time:\s+\S+\s+(\S+)", log).group(1))
-    potential = re.search(r"Potential[^\n]*\n\s+(.*)", log)
-    header = re.search(r"\n([^\n]*Potential[^\n]*)\n", log).group(1)
-    column = [header[i:i + 15].strip() for i in range(0, len(header), 15)].index("Potential")
-    value = potential.group(1).split()[column]
-    return wall / (steps + 1) / (3 * MOLECULES) * 1e9, float(value)
+    header, values = re.search(r"Energies \(kJ/mol\)\n([^\n]*Potential[^\n]*)\n([^\n]*)\n", log).groups()
+    names = [header[i:i + 15].strip() for i in range(0, len(header), 15)]
+    return wall / (steps + 1) / (3 * MOLECULES) * 1e9, float(values.split()[names.index("Potential")])
 
 
 def ours(folder, steps, warm, skin, precision):
