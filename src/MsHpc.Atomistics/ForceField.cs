@@ -51,6 +51,7 @@ public sealed class ForceField : ICalculator
         domain.Comm.AllReduceSum(sums);
         tally.Energy = sums[0];
         for (int k = 0; k < 6; k++) tally.Virial[k] = sums[1 + k];
+        if (double.IsNaN(tally.Energy)) ThrowFailure(domain.Comm);
         return tally;
     }
 
@@ -59,7 +60,12 @@ public sealed class ForceField : ICalculator
     {
         if (domain != _domain || domain.Generation != _prepared)
         {
-            for (int k = 0; k < Interactions.Count; k++) Interactions[k].Prepare(domain);
+            // A torn molecule is found by the rank that owns it, between collective calls of others.
+            NumericalException? failure = null;
+            for (int k = 0; k < Interactions.Count; k++)
+                try { Interactions[k].Prepare(domain); }
+                catch (NumericalException e) { failure ??= e; }
+            Together.Check(domain.Comm, failure);
             (_domain, _prepared) = (domain, domain.Generation);
         }
         domain.Prune();
@@ -68,12 +74,33 @@ public sealed class ForceField : ICalculator
         bool rows = false;
         for (int k = 0; k < terms.Count; k++) rows |= terms[k].UsesRows;
         if (rows) domain.PushRows();
-        for (int k = 0; k < terms.Count; k++) if (terms[k].IsLocal) terms[k].Compute(domain, want, ref tally);
+        for (int k = 0; k < terms.Count; k++) if (terms[k].IsLocal) Evaluate(terms[k], domain, want, ref tally);
         if (rows) domain.PullRows();
         if ((want & Want.Virial) != 0) domain.AddVirial(ref tally.Virial);
         domain.FoldForces();
         Fold(domain, want);
-        for (int k = 0; k < terms.Count; k++) if (!terms[k].IsLocal) terms[k].Compute(domain, want, ref tally);
+        for (int k = 0; k < terms.Count; k++) if (!terms[k].IsLocal) Evaluate(terms[k], domain, want, ref tally);
+    }
+
+    private NumericalException? _failure;
+
+    /// <summary>A term that fails on one rank of several makes the energy NaN, which all see in the sum; see <see cref="ThrowFailure"/>.</summary>
+    private void Evaluate(Interaction term, Domain domain, Want want, ref Tally tally)
+    {
+        try { term.Compute(domain, want, ref tally); }
+        catch (NumericalException e) when (domain.Comm.Size > 1)
+        {
+            _failure ??= e;
+            tally.Energy = double.NaN;
+        }
+    }
+
+    /// <summary>Throws on all ranks what a term of one of them found; for sums that are not a number. Collective.</summary>
+    internal void ThrowFailure(Comm comm)
+    {
+        var failure = _failure;
+        _failure = null;
+        Together.Check(comm, failure);
     }
 
     private static unsafe void Fold(Domain domain, Want want)

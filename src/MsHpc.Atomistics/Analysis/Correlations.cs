@@ -115,9 +115,16 @@ public sealed class TimeCorrelation
     /// <param name="highest">Highest frequency, THz.</param>
     /// <param name="points">Number of frequencies from 0.</param>
     /// <returns>Frequencies, THz, and D, 1/THz.</returns>
-    public (double[] Frequency, double[] Density) DensityOfStates(int longest, double step, double highest, int points)
+    public (double[] Frequency, double[] Density) DensityOfStates(int longest, double step, double highest, int points) => Spectrum(VelocityAutocorrelation(longest), step, highest, points);
+
+    /// <summary>The transform of <see cref="DensityOfStates"/>.</summary>
+    /// <param name="c">⟨v(t)·v(0)⟩ at equal steps from 0, in any unit.</param>
+    /// <param name="step">Time between them, fs.</param>
+    /// <param name="highest">Highest frequency, THz.</param>
+    /// <param name="points">Number of frequencies from 0.</param>
+    /// <returns>Frequencies, THz, and D, 1/THz.</returns>
+    public static (double[] Frequency, double[] Density) Spectrum(double[] c, double step, double highest, int points)
     {
-        double[] c = VelocityAutocorrelation(longest);
         var (frequency, density) = (new double[points], new double[points]);
         for (int p = 0; p < points; p++)
         {

@@ -90,20 +90,27 @@ public sealed class Phonons
     private List<(double X, double Y, double Z)> Nearest(Atoms super, int i, int k)
     {
         var found = new List<(double R, (double, double, double) S)>();
+        var cell = super.Cell;
         double dx = super.Positions[3 * k] - super.Positions[3 * i], dy = super.Positions[3 * k + 1] - super.Positions[3 * i + 1], dz = super.Positions[3 * k + 2] - super.Positions[3 * i + 2];
-        var origin = _cell.Cell.Origin;
-        // Two cells each way are enough for cells that are not very skew.
-        for (int a = -2; a <= 2; a++)
-            for (int b = -2; b <= 2; b++)
-                for (int c = -2; c <= 2; c++)
-                {
-                    var (sx, sy, sz) = super.Cell.Shift(super.Cell.Periodic[0] ? a : 0, super.Cell.Periodic[1] ? b : 0, super.Cell.Periodic[2] ? c : 0);
-                    if (a != 0 && !super.Cell.Periodic[0] || b != 0 && !super.Cell.Periodic[1] || c != 0 && !super.Cell.Periodic[2]) continue;
-                    double x = dx + sx, y = dy + sy, z = dz + sz;
-                    found.Add((Math.Sqrt(x * x + y * y + z * z), _cell.Cell.Fractional(x + origin[0], y + origin[1], z + origin[2])));
-                }
+        // The image next to i by its fractions, and all that may be nearer in a skew cell: s_d + n lies |s_d + n| spacings away at least.
+        var (s0, s1, s2) = cell.Fractional(dx + cell.Origin[0], dy + cell.Origin[1], dz + cell.Origin[2]);
+        int[] start = [Start(0, s0), Start(1, s1), Start(2, s2)], most = new int[3];
+        double first = At(start[0], start[1], start[2]).R;
+        for (int d = 0; d < 3; d++) most[d] = cell.Periodic[d] ? (int)(first / cell.Spacing[d] + 0.5 + 1e-6) : 0;
+        for (int a = -most[0]; a <= most[0]; a++)
+            for (int b = -most[1]; b <= most[1]; b++)
+                for (int c = -most[2]; c <= most[2]; c++) found.Add(At(start[0] + a, start[1] + b, start[2] + c));
         double least = found.Min(f => f.R);
         return [.. found.Where(f => f.R < least + 1e-5).Select(f => f.S)];
+
+        int Start(int d, double s) => cell.Periodic[d] ? -(int)Math.Round(s) : 0;
+
+        (double R, (double, double, double) S) At(int a, int b, int c)
+        {
+            var (sx, sy, sz) = cell.Shift(a, b, c);
+            double x = dx + sx, y = dy + sy, z = dz + sz;
+            return (Math.Sqrt(x * x + y * y + z * z), _cell.Cell.Fractional(x + _cell.Cell.Origin[0], y + _cell.Cell.Origin[1], z + _cell.Cell.Origin[2]));
+        }
     }
 
     /// <summary>Frequencies at a wave vector, THz, lowest first; imaginary ones (unstable modes) as negative numbers.</summary>

@@ -183,8 +183,9 @@ public sealed class MolecularDynamics
             throw new NumericalException($"step {Step + 1} failed: {failure.Message}; {Describe(suspect)} (before the step). The state after step {Step} is kept. "
                 + "Try a smaller time step or a minimisation before the run, and look whether the atoms named overlap");
         }
-        catch
+        catch when (Domain.Comm.Size == 1)
         {
+            // Of several ranks this one may be alone with it; the program ends them.
             Recall();
             throw;
         }

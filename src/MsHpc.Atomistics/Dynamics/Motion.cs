@@ -72,6 +72,7 @@ public sealed unsafe class Motion
         }
         DegreesOfFreedom = Math.Max(1, all - held.Count);
         long inBath = _inBath is null ? atoms.Count : _inBath.LongCount(b => b);
+        if (bath is not null && inBath == 0) throw new InputException("the thermostat's group holds no atom that is free to move");
         BathDegreesOfFreedom = bath is null && _held is null ? DegreesOfFreedom : Math.Max(1, 3 * inBath - removedInBath);
     }
 
@@ -180,6 +181,7 @@ public sealed unsafe class Motion
         sums[0] = local.Energy;
         for (int k = 0; k < 6; k++) sums[1 + k] = local.Virial[k];
         Comm.AllReduceSum(sums);
+        if (double.IsNaN(sums[0])) ForceField.ThrowFailure(Comm);
         var tally = new Tally { Energy = sums[0] };
         for (int k = 0; k < 6; k++) tally.Virial[k] = sums[1 + k];
         Tally = tally;
@@ -252,7 +254,9 @@ public sealed unsafe class Motion
         double most = 0;
         for (int l = 0; l < 8; l++) most = double.IsNaN(fastest[l]) ? double.NaN : Math.Max(most, fastest[l]);
         _fastest = most * drift * drift;
-        _constraints?.Positions(Domain, _before.Pointer, drift, before);
+        if (_constraints is null) return;
+        try { _constraints.Positions(Domain, _before.Pointer, drift, before); }
+        catch (NumericalException e) when (Comm.Size > 1) { _failure ??= e; }
     }
 
     /// <summary>Adds the virial of the forces that hold constraints to the tally; positions, velocities and forces are those of the end of a step. Collective.</summary>
@@ -290,8 +294,9 @@ public sealed unsafe class Motion
     public void Moved()
     {
         if (_options.Deformation is { } deformation) Deform(deformation.Rate);
-        Span<double> most = [Domain.ListDisplacementSquared(), _fastest];
+        Span<double> most = [Domain.ListDisplacementSquared(), _failure is null ? _fastest : double.NaN];
         Comm.AllReduceMax(most);
+        if (double.IsNaN(most[1])) ThrowFailure();
         if (!(most[1] <= _options.MaxMove * _options.MaxMove)) throw new StepFailure($"an atom would move more than {_options.MaxMove} Å in one step");
         if (!double.IsFinite(most[0])) throw new StepFailure("a position is not a finite number");
         if (Domain.NeedsRebuild(most[0]))
@@ -321,10 +326,10 @@ public sealed unsafe class Motion
 
     private void Deform(double[] rate)
     {
-        Span<double> e = [1, 0, 0, 0, 1, 0, 0, 0, 1], rows = stackalloc double[9];
+        Span<double> e = [1, 0, 0, 0, 1, 0, 0, 0, 1];
         for (int k = 0; k < 9; k++) e[k] += rate[k] * Step * TimeStep;
         var before = Domain.Cell;
-        Domain.SetCell(StartCell.WithRows(Stretched(StartCell, e, rows)), moveAtoms: true);
+        Domain.SetCell(Stretched(StartCell, e), moveAtoms: true);
         ReadOnlySpan<double> h = Domain.Cell.Rows, g = before.Reciprocal;
         for (int i = 0; i < 3; i++)
             for (int j = 0; j < 3; j++)
@@ -405,7 +410,9 @@ public sealed unsafe class Motion
                 if ((held >> a & 1) != 0 || (held >> b & 1) != 0) sum[k] -= Domain.Mass[s] * u[8 * a] * u[8 * b];
             }
         }
+        if (_failure is not null) sum[0] = double.NaN;
         Comm.AllReduceSum(sum);
+        if (double.IsNaN(sum[0])) ThrowFailure();
         var kinetic = new VirialSum();
         for (int k = 0; k < 6; k++) kinetic[k] = C * sum[k];
         Kinetic = kinetic;
@@ -449,7 +456,23 @@ public sealed unsafe class Motion
 
     /// <summary>Removes velocity components along constraints.</summary>
     /// <param name="flow">Velocity gradient of the cell, 9 numbers, rows, 1/fs, against which velocities are counted; empty: none.</param>
-    public void Constrain(ReadOnlySpan<double> flow = default) => _constraints?.Velocities(Domain, flow);
+    public void Constrain(ReadOnlySpan<double> flow = default)
+    {
+        if (_constraints is null) return;
+        try { _constraints.Velocities(Domain, flow); }
+        catch (NumericalException e) when (Comm.Size > 1) { _failure ??= e; }
+    }
+
+    /// <summary>What this rank alone found; the next sum or maximum over the ranks tells the others.</summary>
+    private NumericalException? _failure;
+
+    /// <summary>Throws on all ranks what one of them found. Collective.</summary>
+    private void ThrowFailure()
+    {
+        var failure = _failure;
+        _failure = null;
+        Together.Check(Comm, failure);
+    }
 
     /// <summary>v ← A v + B F/m (3 × 3, rows), held directions excepted.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -492,21 +515,25 @@ public sealed unsafe class Motion
             fastest = Vector512.Max(fastest, Lane.Fma(vz, vz, Lane.Fma(vy, vy, vx * vx)));
         }
         var before = Domain.Cell;
-        Domain.SetCell(before.WithRows(Stretched(before, e, stackalloc double[9])), moveAtoms: false);
+        Domain.SetCell(Stretched(before, e), moveAtoms: false);
         Drifted(fastest, dt, before);
     }
 
-    private static ReadOnlySpan<double> Stretched(Cell cell, ReadOnlySpan<double> e, Span<double> rows)
+    /// <summary>A cell stretched by a matrix (rows).</summary>
+    private static Cell Stretched(Cell cell, ReadOnlySpan<double> e)
     {
+        Span<double> rows = stackalloc double[9];
         var h = cell.Rows;
         for (int i = 0; i < 3; i++)
             for (int k = 0; k < 3; k++) rows[3 * i + k] = e[3 * k] * h[3 * i] + e[3 * k + 1] * h[3 * i + 1] + e[3 * k + 2] * h[3 * i + 2];
-        return rows;
+        // What the dynamics made of the cell is no fault of the input.
+        try { return cell.WithRows(rows); }
+        catch (InputException) { throw new StepFailure("the cell collapsed or ran away: the pressure is beyond what the material bears, or the barostat or the deformation is too fast"); }
     }
 
     /// <summary>Stretches cell and positions by a matrix (rows); velocities stay.</summary>
     internal void StretchCell(ReadOnlySpan<double> e) =>
-        Domain.SetCell(Domain.Cell.WithRows(Stretched(Domain.Cell, e, stackalloc double[9])), moveAtoms: true);
+        Domain.SetCell(Stretched(Domain.Cell, e), moveAtoms: true);
 
     private double[] _heldVelocities = [];
 

@@ -14,14 +14,15 @@ internal abstract class AtomEngine : JobEngine
     {
         (Job, Comm, Task) = (job, comm, job.Atoms!);
         Atoms = Task.MakeAtoms(job.Seed);
-        ForceField = Task.MakeForceField(Atoms);
+        Model = Task.MakeModel(Atoms);
     }
 
     protected Job Job { get; }
     protected AtomJob Task { get; }
     protected Comm Comm { get; }
     protected Atoms Atoms { get; set; }
-    protected ForceField ForceField { get; }
+    protected AtomModel Model { get; }
+    protected ForceField ForceField => Model.ForceField;
     protected string Folder { get; private set; } = "";
 
     /// <summary>What is done, after the atoms.</summary>

@@ -2,19 +2,14 @@ using System.Text.Json.Nodes;
 using MsHpc.Atomistics;
 using MsHpc.Atomistics.Dynamics;
 using MsHpc.Atomistics.IO;
-using MsHpc.Atomistics.Potentials;
 using MsHpc.Core;
+using static MsHpc.Multiscale.Jobs.AtomKeys;
 
 namespace MsHpc.Multiscale.Jobs;
 
 /// <summary>The part of the job language that is about atoms: where they come from, what acts between them, what is done with them.</summary>
 internal static class AtomLanguage
 {
-    private static Key<T> Need<T>(string name, Spec<T> spec, string doc) => new(name, spec, doc, required: true);
-    private static Key<T> May<T>(string name, Spec<T> spec, string doc, T? fallback = default) => new(name, spec, doc, fallback: fallback);
-    private static NumberSpec Positive(Dimension dimension = default) => new(dimension, min: 0, open: true);
-    private static NumberSpec NotNegative(Dimension dimension = default) => new(dimension, min: 0);
-
     // ---- system --------------------------------------------------------------------------------------------------------------------
 
     private static readonly Key<string> StructureKey = Need("structure", new ChoiceSpec<string>([.. Crystal.Structures.Select(s => (s, s, $"{Crystal.Kinds(s)} kind{(Crystal.Kinds(s) > 1 ? "s" : "")} of atoms"))]), "crystal structure");
@@ -45,18 +40,21 @@ internal static class AtomLanguage
     private static readonly string[] s_suffixes = [".extxyz", ".xyz", ".data", ".lmp", ".dump", ".lammpstrj"];
     private static readonly Key<string> FileKey = May<string>("file", new FileSpec("a file of atoms", s_suffixes), "extxyz, LAMMPS data (.data, .lmp) or dump (.dump, .lammpstrj); of several frames the last");
     private static readonly Key<SystemChoice> CrystalKey = May<SystemChoice>("crystal", CrystalSpec, "a perfect crystal, made on the spot");
-    private static readonly Key<string> PrmtopKey = Need("prmtop", new FileSpec("an Amber parameter file", ".prmtop", ".parm7", ".top"), "Amber parameter file");
     private static readonly Key<string> InpcrdKey = Need("inpcrd", new FileSpec("an Amber coordinate file", ".inpcrd", ".rst7", ".crd", ".rst"), "Amber coordinates");
+    private static readonly Key<AmberConstraints> RigidKey = May("rigid", new ChoiceSpec<AmberConstraints>(("none", AmberConstraints.None, "nothing"), ("water", AmberConstraints.Water, "water molecules"), ("h-bonds", AmberConstraints.Hydrogens, "water molecules and bonds to hydrogen")),
+        "what is held rigid, so that the time step can be longer: 2 fs with h-bonds", AmberConstraints.None);
     private static readonly Key<SystemChoice> AmberKey = May<SystemChoice>("amber", new MapSpec<SystemChoice>("amber_system", "Atoms, charges and bonds of Amber files.", m =>
     {
-        string prmtop = m.Get(PrmtopKey), inpcrd = m.Get(InpcrdKey);
-        Atoms Make() => AmberTopology.Read(prmtop, inpcrd).Atoms;
+        string prmtop = m.Get(AtomModels.PrmtopKey), inpcrd = m.Get(InpcrdKey);
+        Atoms Make() => AmberTopology.Read(prmtop, inpcrd, m.Get(RigidKey)).Atoms;
         return new SystemChoice(Path.GetFileName(prmtop), prmtop, Make, Make, null) { Other = inpcrd };
-    }, PrmtopKey, InpcrdKey), "Amber files; their force field is the model 'amber'");
+    }, AtomModels.PrmtopKey, InpcrdKey, RigidKey), "Amber files; their force field is the model 'amber'");
     private static readonly Key<string> StyleKey = May<string>("atom_style", new ChoiceSpec<string>(("atomic", "atomic", "id type x y z"), ("charge", "charge", "id type q x y z"),
         ("molecular", "molecular", "id molecule type x y z"), ("full", "full", "id molecule type q x y z")), "of a LAMMPS data file that does not say it");
     private static readonly Key<LammpsUnits> FileUnitsKey = May("file_units", new ChoiceSpec<LammpsUnits>(("metal", LammpsUnits.Metal, "eV, Å, ps"), ("real", LammpsUnits.Real, "kcal/mol, Å, fs")), "units of a LAMMPS file", LammpsUnits.Metal);
     private static readonly Key<IReadOnlyList<string>> DumpElementsKey = May<IReadOnlyList<string>>("elements", new ListSpec<string>(new TextSpec("a chemical symbol"), "a symbol per type", 1, 100), "symbol of each type, of a dump without the column 'element'");
+    private static readonly Key<IReadOnlyList<double>> Scale14Key = May<IReadOnlyList<double>>("scale14", new ListSpec<double>(new NumberSpec(Dimension.None, 0, 1), "[Coulomb, Lennard-Jones]", 2, 2), "factors between atoms three bonds apart, of a LAMMPS data file with bonds", [0, 0]);
+    private static readonly Key<IReadOnlyDictionary<string, double>> ChargesKey = May<IReadOnlyDictionary<string, double>>("charges", new NamedSpec<double>(new NumberSpec(Dimension.None, -100, 100), "symbol: charge"), "charge of each kind of atoms, e, instead of those of the file");
     private static readonly Key<IReadOnlyList<int>> RepeatKey = May<IReadOnlyList<int>>("repeat", Triple, "the atoms repeated along the three edges", [1, 1, 1]);
     private static readonly Key<double> StartTemperatureKey = May("temperature", NotNegative(Dimension.Kelvin), "velocities drawn for this temperature; left out: as in the file");
 
@@ -66,8 +64,17 @@ internal static class AtomLanguage
         int[] repeat = [.. m.Get(RepeatKey)!];
         var source = m.Has(CrystalKey) ? m.Get(CrystalKey)! : m.Has(AmberKey) ? m.Get(AmberKey)! : FromFile(m);
         bool again = repeat.Any(n => n > 1);
-        return source with { Temperature = temperature, Make = again ? () => Crystal.Repeat(source.Make(), repeat) : source.Make, Description = again ? $"{source.Description}, repeated {string.Join(" × ", repeat)}" : source.Description };
-    }, FileKey, CrystalKey, AmberKey, StyleKey, FileUnitsKey, DumpElementsKey, RepeatKey, StartTemperatureKey)
+        var charges = m.Get(ChargesKey);
+        Atoms Charged(Atoms atoms)
+        {
+            string[] symbols = [.. atoms.Species.Select(s => s.Symbol)];
+            foreach (var (symbol, _) in charges ?? new Dictionary<string, double>())
+                if (!symbols.Contains(symbol)) throw new InputException($"charges: there are no atoms '{symbol}'{JobReader.Suggest(symbol, symbols)}");
+            for (int i = 0; i < atoms.Count && charges is not null; i++) if (charges.TryGetValue(symbols[atoms.Types[i]], out double q)) atoms.Charges[i] = q;
+            return atoms;
+        }
+        return source with { Temperature = temperature, Sample = () => Charged(source.Sample()), Make = () => Charged(again ? Crystal.Repeat(source.Make(), repeat) : source.Make()), Description = again ? $"{source.Description}, repeated {string.Join(" × ", repeat)}" : source.Description };
+    }, FileKey, CrystalKey, AmberKey, StyleKey, FileUnitsKey, DumpElementsKey, Scale14Key, ChargesKey, RepeatKey, StartTemperatureKey)
     { ExactlyOne = [[FileKey, CrystalKey, AmberKey]] };
 
     private static SystemChoice FromFile(MapValues m)
@@ -76,139 +83,11 @@ internal static class AtomLanguage
         Atoms Make() => Path.GetExtension(file).ToLowerInvariant() switch
         {
             ".extxyz" or ".xyz" => ExtXyz.Read(file).Atoms,
-            ".data" or ".lmp" => LammpsData.Read(file, m.Get(StyleKey), m.Get(FileUnitsKey)).Atoms,
+            ".data" or ".lmp" => LammpsData.Read(file, m.Get(StyleKey), m.Get(FileUnitsKey), (m.Get(Scale14Key)![0], m.Get(Scale14Key)![1])).Atoms,
             _ => LammpsDump.Read(file, m.Get(DumpElementsKey), m.Get(FileUnitsKey)).Atoms,
         };
         return new SystemChoice(Path.GetFileName(file), file, Make, Make, null);
     }
-
-    // ---- model ---------------------------------------------------------------------------------------------------------------------
-
-    private static readonly Key<Truncation> TruncationKey = May("truncation", new ChoiceSpec<Truncation>(("cut", Truncation.Cut, "the energy jumps at the cutoff"), ("shifted", Truncation.Shifted, "the energy is shifted to zero there"),
-        ("force_shifted", Truncation.ForceShifted, "energy and force are shifted to zero there")), "what happens at the cutoff", Truncation.Cut);
-    private static readonly Key<IReadOnlyList<string>> OfKey = Need<IReadOnlyList<string>>("of", new ListSpec<string>(new TextSpec("a chemical symbol"), "two symbols", 2, 2), "the two kinds of atoms");
-    private static readonly Key<double> CutoffKey = Need("cutoff", Positive(Dimension.Distance), "cutoff");
-
-    /// <summary>A law between pairs: its numbers for all pairs alike, or pair by pair.</summary>
-    private static (string, Spec<InteractionChoice>, bool) PairLaw<T>(string name, string doc, Func<double[], double, T> make, T off, Func<T, T, T>? mix, Func<int, Func<int, int, T>, Truncation, Interaction> create, params (string Name, Dimension Dimension, string Doc)[] numbers)
-    {
-        Key<double>[] needed = [.. numbers.Select(n => Need(n.Name, new NumberSpec(n.Dimension), n.Doc))], optional = [.. numbers.Select(n => May(n.Name, new NumberSpec(n.Dimension), n.Doc + ", of all pairs", 0.0))];
-        var cutoffAll = May("cutoff", Positive(Dimension.Distance), "cutoff of all pairs", 0.0);
-        var one = new MapSpec<(string A, string B, T Value)>(name + "_pair", $"Parameters of one pair of kinds of atoms.", m => (m.Get(OfKey)[0], m.Get(OfKey)[1], make([.. needed.Select(k => m.Get(k))], m.Get(CutoffKey))),
-            [OfKey, .. needed, CutoffKey]);
-        var pairs = May<IReadOnlyList<(string A, string B, T Value)>>("pairs", new ListSpec<(string A, string B, T Value)>(one, "{of: [A, B], …}", 1, 10_000),
-            "parameters pair by pair" + (mix is null ? "" : "; unlike pairs that are left out are mixed by Lorentz and Berthelot"));
-        return (name, new MapSpec<InteractionChoice>("model_" + name, doc, m =>
-        {
-            var truncation = m.Get(TruncationKey);
-            return new InteractionChoice(name, [], atoms =>
-            {
-                if (!m.Has(pairs))
-                {
-                    var all = make([.. optional.Select(k => m.Get(k))], m.Get(cutoffAll));
-                    return [create(atoms.Species.Count, (_, _) => all, truncation)];
-                }
-                var given = m.Get(pairs)!;
-                string[] symbols = [.. atoms.Species.Select(s => s.Symbol)];
-                foreach (var (a, b, _) in given)
-                    foreach (string symbol in new[] { a, b })
-                        if (!symbols.Contains(symbol)) throw new InputException($"{name}: there are no atoms '{symbol}'{JobReader.Suggest(symbol, symbols)}");
-                (bool Found, T Value) Find(string a, string b)
-                {
-                    foreach (var p in given) if (p.A == a && p.B == b || p.A == b && p.B == a) return (true, p.Value);
-                    return (false, off);
-                }
-                return [create(symbols.Length, (i, j) =>
-                {
-                    if (Find(symbols[i], symbols[j]) is { Found: true } known) return known.Value;
-                    if (mix is not null && Find(symbols[i], symbols[i]) is { Found: true } first && Find(symbols[j], symbols[j]) is { Found: true } second) return mix(first.Value, second.Value);
-                    throw new InputException($"{name}: the pair {symbols[i]}–{symbols[j]} has no parameters");
-                }, truncation)];
-            });
-        }, [.. optional, cutoffAll, pairs, TruncationKey])
-        {
-            Check = (m, reader) =>
-            {
-                bool any = optional.Any(m.Has) || m.Has(cutoffAll);
-                if (m.Has(pairs) && any) reader.Fault(m.Node, $"give the numbers of all pairs, or 'pairs', not both");
-                if (m.Has(pairs)) return;
-                foreach (var key in optional.Append(cutoffAll)) if (!m.Has(key)) reader.Fault(m.Node, $"'{key.Name}' is missing: {key.Doc}");
-            },
-        }, false);
-    }
-
-    private static string[] Symbols(Atoms atoms) => [.. atoms.Species.Select(s => s.Symbol)];
-
-    /// <summary>A law whose numbers stand in a file: its name alone, or {file, …}.</summary>
-    private static (string, Spec<InteractionChoice>, bool) FileLaw(string name, string doc, string what, string[] suffixes, Func<string, Atoms, Interaction> make, Func<Atoms, Interaction>? builtIn = null)
-    {
-        var file = builtIn is null ? Need("file", new FileSpec(what, suffixes), what) : May<string>("file", new FileSpec(what, suffixes), what + "; left out: the one built in");
-        return (name, new EitherSpec<InteractionChoice>($"{what}, or {{file: …}}",
-            (NodeKind.Scalar, new MappedSpec<string, InteractionChoice>(new FileSpec(what, suffixes), f => new InteractionChoice(name, [f], atoms => [make(f, atoms)]))),
-            (NodeKind.Map, new MapSpec<InteractionChoice>("model_" + name, doc, m => m.Get(file) is { } f ? new InteractionChoice(name, [f], atoms => [make(f, atoms)]) : new InteractionChoice(name, [], atoms => [builtIn!(atoms)]), file))),
-            builtIn is not null);
-    }
-
-    // Amber's own value of e²/4πε₀, 18.2223² kcal/mol Å: its charges are meant with it.
-    private const double AmberCoulomb = 18.2223 * 18.2223 * 4184 / (Codata.Avogadro * Codata.ElementaryCharge);
-
-    private static readonly Key<double> AmberCutoffKey = May("cutoff", Positive(Dimension.Distance), "cutoff of Lennard-Jones and of the real-space Coulomb sum; left out: all pairs, of molecules in vacuum", 0.0);
-    private static readonly Key<string> CoulombKey = May("coulomb", new ChoiceSpec<string>(("plain", "plain", "all pairs within the cutoff, without correction: for molecules in vacuum"), ("ewald", "ewald", "Ewald's sum: periodic in three directions"), ("pme", "pme", "Ewald's sum on a mesh: for more than a few thousand atoms"), ("none", "none", "no charges")),
-        "interaction of charges", "plain");
-    private static readonly Key<double> AccuracyKey = May("accuracy", new NumberSpec(Dimension.None, 1e-14, 1e-2), "of Ewald's sum, relative", 1e-6);
-
-    private static readonly MapSpec<InteractionChoice> Amber = new("model_amber", "The force field of an Amber parameter file: bonds, angles, dihedrals, scaled 1–4 pairs, Lennard-Jones, charges.", m =>
-    {
-        string prmtop = m.Get(PrmtopKey), coulomb = m.Get(CoulombKey)!;
-        double cutoff = m.Has(AmberCutoffKey) ? m.Get(AmberCutoffKey) : double.PositiveInfinity;
-        return new InteractionChoice("amber", [prmtop], atoms =>
-        {
-            var topology = AmberTopology.Read(prmtop);
-            if (topology.Count != atoms.Count) throw new InputException($"{Path.GetFileName(prmtop)} has {topology.Count} atoms, the system {atoms.Count}");
-            Interaction[] charges = coulomb switch
-            {
-                "none" => [],
-                "ewald" => Ewald.Create(atoms, cutoff, m.Get(AccuracyKey), AmberCoulomb),
-                "pme" => ParticleMeshEwald.Create(atoms, cutoff, m.Get(AccuracyKey), constant: AmberCoulomb),
-                _ => [PlainCoulomb.Create(atoms.Species.Count, cutoff, AmberCoulomb)],
-            };
-            return MolecularForceField.FromTopology(atoms, topology.LennardJones, cutoff, charges, coulombConstant: AmberCoulomb).Interactions;
-        });
-    }, PrmtopKey, AmberCutoffKey, CoulombKey, AccuracyKey)
-    {
-        Check = (m, reader) =>
-        {
-            bool sum = m.Get(CoulombKey) is "ewald" or "pme";
-            if (sum && !m.Has(AmberCutoffKey)) reader.Fault(m.Node, "'cutoff' is missing: Ewald's sum needs one");
-            if (m.Has(AccuracyKey) && !sum) reader.Fault(m.Node["accuracy"]!, "the accuracy is that of Ewald's sum: coulomb: ewald or pme");
-        },
-    };
-
-    private static Interaction Silicon(Atoms atoms) => Symbols(atoms) is ["Si"] ? StillingerWeber.Silicon()
-        : throw new InputException($"the Stillinger–Weber potential that is built in is for Si alone, and there is {string.Join(", ", Symbols(atoms))}: give a file");
-
-    private static readonly (string Name, Spec<InteractionChoice> Spec, bool Bare)[] s_laws =
-    [
-        PairLaw("lennard_jones", "Lennard-Jones: 4ε[(σ/r)¹² − (σ/r)⁶].", (n, cutoff) => new LennardJonesPair(n[0], n[1], cutoff), default, LennardJones.Mix, (types, pairs, truncation) => LennardJones.Create(types, pairs, truncation),
-            ("epsilon", Dimension.Energy, "depth ε"), ("sigma", Dimension.Distance, "σ")),
-        FileLaw("eam", "Embedded-atom method from a file.", "an EAM file (setfl .eam.alloy, Finnis–Sinclair .eam.fs, funcfl .eam)", [".alloy", ".fs", ".eam"], (file, atoms) => Path.GetExtension(file) switch
-        {
-            ".alloy" => Eam.FromSetfl(file, Symbols(atoms)),
-            ".fs" => Eam.FromFinnisSinclair(file, Symbols(atoms)),
-            _ => atoms.Species.Count == 1 ? Eam.FromFuncfl([file]) : throw new InputException("a funcfl file (.eam) holds one kind of atoms: several need a setfl file (.eam.alloy)"),
-        }),
-        ("zhou2004", new MapSpec<InteractionChoice>("model_zhou2004", "Embedded-atom method, the analytic potentials of Zhou, Johnson and Wadley (Phys. Rev. B 69, 144113) for 16 metals and their alloys.",
-            _ => new InteractionChoice("zhou2004", [], atoms => [Eam.FromZhou2004(Symbols(atoms))])), true),
-        FileLaw("stillinger_weber", "Stillinger–Weber potential.", "a LAMMPS .sw file", [".sw"], (file, atoms) => StillingerWeber.Read(file, Symbols(atoms)), Silicon),
-        ("amber", Amber, false),
-        ("kim", new MappedSpec<string, InteractionChoice>(new TextSpec("the name of a KIM model"), model => new InteractionChoice("kim", [], atoms => [new KimModel(model, Symbols(atoms))])), false),
-        FileLaw("tersoff", "Tersoff potential.", "a LAMMPS .tersoff file", [".tersoff"], (file, atoms) => Tersoff.Read(file, Symbols(atoms))),
-    ];
-
-    private static readonly VariantSpec<InteractionChoice> Law = new("interaction", s_laws);
-    private static readonly Spec<IReadOnlyList<InteractionChoice>> ModelSpec = new EitherSpec<IReadOnlyList<InteractionChoice>>("an interaction or a list of them",
-        (NodeKind.Scalar, new MappedSpec<InteractionChoice, IReadOnlyList<InteractionChoice>>(Law, l => [l])), (NodeKind.Map, new MappedSpec<InteractionChoice, IReadOnlyList<InteractionChoice>>(Law, l => [l])),
-        (NodeKind.Sequence, new ListSpec<InteractionChoice>(Law, "interactions, which add up", 1, 100)));
 
     // ---- run -----------------------------------------------------------------------------------------------------------------------
 
@@ -223,21 +102,82 @@ internal static class AtomLanguage
     private static readonly Key<double> PressureTimeKey = Need("pressure_time", Positive(Dimension.Duration), "time constant of the barostat; about 1000 time steps");
     private static readonly Key<CellMotion> CellMotionKey = May("cell", new ChoiceSpec<CellMotion>(("isotropic", CellMotion.Isotropic, "the volume"), ("anisotropic", CellMotion.Anisotropic, "lengths along x, y, z"), ("flexible", CellMotion.Flexible, "lengths and angles")), "how the cell moves", CellMotion.Isotropic);
 
-    private static (string, Spec<EnsembleChoice>, bool) Ensemble(string name, string doc, Func<MapValues, Integrator> make, bool bare, params Key[] keys) =>
-        (name, new MapSpec<EnsembleChoice>("ensemble_" + name, doc, m => new EnsembleChoice(name, () => make(m)), keys), bare);
+    private static readonly Key<string> BathKey = May<string>("group", GroupName, "atoms that the thermostat acts on; left out: all");
+
+    private static (string, Spec<EnsembleChoice>, bool) Ensemble(string name, string doc, Func<MapValues, AtomModel, Integrator> make, bool bare, params Key[] keys) =>
+        (name, new MapSpec<EnsembleChoice>("ensemble_" + name, doc, m => new EnsembleChoice(name, model => make(m, model), m.Node.Fault), keys), bare);
+
+    private static int[]? Bath(MapValues m, AtomModel model) => AtomGroups.Find(model.Atoms, m.Get(BathKey));
+
+    private static readonly Key<int> EvaluationsKey = Need("evaluations", new IntegerSpec(1, 1000), "evaluations per time step; 1: the slowest, the others multiples of each other");
+    private static readonly Key<IReadOnlyList<string>> TermsKey = Need<IReadOnlyList<string>>("terms", new ListSpec<string>(new TextSpec("the name of a term"), "names of terms", 1, 100), "terms of the model: bonds, angles, lennard_jones, coulomb_reciprocal, …");
+    private static readonly MapSpec<(int Evaluations, IReadOnlyList<string> Terms)> LevelSpec = new("rrespa_group", "Terms that are evaluated equally often.", m => (m.Get(EvaluationsKey), m.Get(TermsKey)!), EvaluationsKey, TermsKey);
+    private static readonly Key<IReadOnlyDictionary<string, (int Evaluations, IReadOnlyList<string> Terms)>> LevelsKey = Need<IReadOnlyDictionary<string, (int Evaluations, IReadOnlyList<string> Terms)>>("groups",
+        new NamedSpec<(int Evaluations, IReadOnlyList<string> Terms)>(LevelSpec, "name: {evaluations: …, terms: […]}"), "groups of terms by name; every term of the model in exactly one");
+    private static readonly Key<double> WarmKey = May("temperature", NotNegative(Dimension.Kelvin), "temperature of a Langevin thermostat; left out: constant energy"), RubKey = May("friction", Positive(Dimension.Rate), "its friction γ");
+    private static readonly Key<bool> ResonanceKey = May("allow_resonance", new FlagSpec(), "run even with a step that resonates, for studies of the instability", false);
+
+    private static Respa MakeRespa(MapValues m, AtomModel model)
+    {
+        string[] known = [.. model.Terms.Select(t => t.Term.Name).Distinct()];
+        var faults = new List<InputFault>();
+        var groups = m.Node["groups"]!;
+        foreach (var (key, node) in groups.Entries)
+            foreach (var name in node["terms"]!.Items)
+                if (!known.Contains(name.Text)) faults.Add(name.Fault($"the model has no term '{name.Text}'{JobReader.Suggest(name.Text, known)}"));
+        foreach (string term in known)
+        {
+            string[] holders = [.. m.Get(LevelsKey).Where(g => g.Value.Terms.Contains(term)).Select(g => g.Key)];
+            if (holders.Length == 0) faults.Add(groups.Fault($"a force would not act: '{term}' is in no group"));
+            if (holders.Length > 1) faults.Add(groups.Fault($"a force would act twice: '{term}' is in the groups {string.Join(" and ", holders.Select(h => $"'{h}'"))}"));
+        }
+        if (faults.Count > 0) throw new InputException(faults);
+        try
+        {
+            return new Respa(model.ForceField, [.. m.Get(LevelsKey).Select(g => new ForceGroup(g.Key, g.Value.Evaluations, [.. model.Terms.Where(t => g.Value.Terms.Contains(t.Term.Name)).Select(t => t.Term.Interaction)]))],
+                m.Has(WarmKey) ? new Langevin(m.Get(WarmKey), m.Get(RubKey)) : null, m.Get(ResonanceKey));
+        }
+        catch (InputException e) { throw new InputException([.. e.Faults.Select(f => f.File is null ? groups.Fault(f.Message) : f)]); }
+    }
+
+    private static readonly MapSpec<EnsembleChoice> RespaSpec = new("ensemble_rrespa", "Multiple time steps: impulse r-RESPA, with constant energy or a Langevin thermostat. Steps that resonate with a vibration are refused.",
+        m => new EnsembleChoice("rrespa", model => MakeRespa(m, model), m.Node.Fault), LevelsKey, WarmKey, RubKey, ResonanceKey)
+    {
+        Check = (m, reader) =>
+        {
+            if (m.Has(WarmKey) != m.Has(RubKey)) reader.Fault(m.Node, "a Langevin thermostat needs temperature and friction");
+        },
+    };
 
     private static readonly Key<EnsembleChoice> EnsembleKey = May("ensemble", new VariantSpec<EnsembleChoice>("ensemble",
-        Ensemble("nve", "Constant energy: velocity Verlet.", _ => new VelocityVerlet(), true),
-        Ensemble("langevin", "Constant temperature: Langevin dynamics, BAOAB.", m => new Langevin(m.Get(TemperatureKey), m.Get(FrictionKey)), false, TemperatureKey, FrictionKey),
-        Ensemble("nose_hoover", "Constant temperature: Nosé–Hoover chains.", m => new NoseHoover(m.Get(TemperatureKey), m.Get(BathTimeKey)), false, TemperatureKey, BathTimeKey),
-        Ensemble("velocity_rescaling", "Constant temperature: stochastic velocity rescaling.", m => new VelocityRescaling(m.Get(TemperatureKey), m.Get(BathTimeKey)), false, TemperatureKey, BathTimeKey),
-        Ensemble("berendsen", "Weak coupling to a temperature: samples no ensemble, for equilibration only.", m => new Berendsen(m.Get(TemperatureKey), m.Get(BathTimeKey)), false, TemperatureKey, BathTimeKey),
-        Ensemble("npt", "Constant pressure and temperature: Nosé–Hoover chains with the barostat of Martyna, Tobias and Klein.", m => new NoseHooverBarostat(m.Get(TemperatureKey), m.Get(BathTimeKey), m.Get(PressureKey),
-            m.Get(PressureTimeKey), m.Get(CellMotionKey)), false, TemperatureKey, BathTimeKey, PressureKey, PressureTimeKey, CellMotionKey)),
-        "what is held constant", new EnsembleChoice("nve", () => new VelocityVerlet()));
+        Ensemble("nve", "Constant energy: velocity Verlet.", (_, _) => new VelocityVerlet(), true),
+        Ensemble("langevin", "Constant temperature: Langevin dynamics, BAOAB.", (m, model) => new Langevin(m.Get(TemperatureKey), m.Get(FrictionKey), Bath(m, model)), false, TemperatureKey, FrictionKey, BathKey),
+        Ensemble("nose_hoover", "Constant temperature: Nosé–Hoover chains.", (m, model) => new NoseHoover(m.Get(TemperatureKey), m.Get(BathTimeKey), group: Bath(m, model)), false, TemperatureKey, BathTimeKey, BathKey),
+        Ensemble("velocity_rescaling", "Constant temperature: stochastic velocity rescaling.", (m, model) => new VelocityRescaling(m.Get(TemperatureKey), m.Get(BathTimeKey), Bath(m, model)), false, TemperatureKey, BathTimeKey, BathKey),
+        Ensemble("berendsen", "Weak coupling to a temperature: samples no ensemble, for equilibration only.", (m, model) => new Berendsen(m.Get(TemperatureKey), m.Get(BathTimeKey), group: Bath(m, model)), false, TemperatureKey, BathTimeKey, BathKey),
+        Ensemble("npt", "Constant pressure and temperature: Nosé–Hoover chains with the barostat of Martyna, Tobias and Klein.", (m, _) => new NoseHooverBarostat(m.Get(TemperatureKey), m.Get(BathTimeKey), m.Get(PressureKey),
+            m.Get(PressureTimeKey), m.Get(CellMotionKey)), false, TemperatureKey, BathTimeKey, PressureKey, PressureTimeKey, CellMotionKey),
+        ("rrespa", RespaSpec, false)),
+        "what is held constant", new EnsembleChoice("nve", _ => new VelocityVerlet(), text => new InputFault(null, 0, 0, text)));
 
-    private static readonly MapSpec<AtomRun> MdRun = new("md_run", "Motion in time.", m => new AtomRun(m.Get(TimeStepKey), m.Get(StepsKey), m.Get(SkinKey), m.Get(HotKey), Ensemble: m.Get(EnsembleKey)),
-        TimeStepKey, StepsKey, EnsembleKey, SkinKey, HotKey);
+    private static readonly Key<string> DrivenGroupKey = Need("group", GroupName, "atoms");
+    private static readonly Key<double>[] s_velocity = [.. "xyz".Select(k => May("v" + k, new NumberSpec(Dimension.Velocity), $"velocity along {k}; left out: free", 0.0))];
+    private static readonly MapSpec<DrivenChoice> DrivenSpec = new("driven", "Atoms that move at a constant velocity, whatever the forces.", m => new DrivenChoice(m.Get(DrivenGroupKey)!, [.. s_velocity.Select(k => m.Has(k) ? m.Get(k) : (double?)null)]), [DrivenGroupKey, .. s_velocity])
+    {
+        Check = (m, reader) =>
+        {
+            if (!s_velocity.Any(m.Has)) reader.Fault(m.Node, "give vx, vy or vz");
+        },
+    };
+    private static readonly Key<IReadOnlyList<DrivenChoice>> DrivenKey = May<IReadOnlyList<DrivenChoice>>("driven", new ListSpec<DrivenChoice>(DrivenSpec, "- {group: …, vx: …}", 1, 1000), "groups that move at a constant velocity", []);
+    private static readonly Key<IReadOnlyList<string>> FixedKey = May<IReadOnlyList<string>>("fixed", new ListSpec<string>(GroupName, "names of groups", 1, 1000), "groups that are held where they are", []);
+    private static readonly Key<double>[] s_rates = [.. "xyz".SelectMany(a => "xyz".Select(b => May($"{a}{b}", new NumberSpec(Dimension.Rate), $"∂u_{a}/∂{b} per time", 0.0)))];
+    private static readonly Key<double[]> DeformKey = May<double[]>("deform", new MapSpec<double[]>("deform", "Rates at which the cell is deformed, of its shape at the start; atoms are carried along.", m => [.. s_rates.Select(k => m.Get(k))], s_rates), "the cell is deformed at a constant rate");
+    private static readonly Key<int> StillKey = May("remove_momentum", new IntegerSpec(0), "the centre of mass is stopped every so many steps; 0: never", 0);
+
+    private static readonly MapSpec<AtomRun> MdRun = new("md_run", "Motion in time.", m => new AtomRun(m.Get(TimeStepKey), m.Get(StepsKey), m.Get(SkinKey), m.Get(HotKey), Ensemble: m.Get(EnsembleKey),
+        Driven: [.. m.Get(FixedKey)!.Select(g => new DrivenChoice(g, [0, 0, 0])), .. m.Get(DrivenKey)!], Deform: m.Get(DeformKey), RemoveMomentum: m.Get(StillKey)),
+        TimeStepKey, StepsKey, EnsembleKey, SkinKey, HotKey, FixedKey, DrivenKey, DeformKey, StillKey);
 
     private static readonly Key<MinimizeMethod> MethodKey = May("minimizer", new ChoiceSpec<MinimizeMethod>(("lbfgs", MinimizeMethod.Lbfgs, "limited-memory BFGS"), ("fire", MinimizeMethod.Fire, "FIRE 2.0, robust far from a minimum"),
         ("cg", MinimizeMethod.ConjugateGradient, "conjugate gradients")), "how", MinimizeMethod.Lbfgs);
@@ -313,12 +253,12 @@ internal static class AtomLanguage
 
     private static MapSpec<(OutputChoice, AtomOutput)> Output(string word, params Key[] more) => new(word + "_output", "What is written into the output folder.", m => (
         new OutputChoice(null, word == "md" ? "thermo.csv" : null, m.Get(JobLanguage.Summary), [], 1, m.Get(JobLanguage.Checkpoint).Steps, m.Get(JobLanguage.Checkpoint).Seconds, m.Get(JobLanguage.Checkpoint).Keep),
-        new AtomOutput(m.Get(ThermoKey), m.Has(TrajectoryKey) ? m.Get(TrajectoryKey).File : null, m.Has(TrajectoryKey) ? m.Get(TrajectoryKey).Every : 0, m.Get(LastKey))), [JobLanguage.Summary, .. more]);
+        new AtomOutput(m.Get(ThermoKey), m.Has(TrajectoryKey) ? m.Get(TrajectoryKey).File : null, m.Has(TrajectoryKey) ? m.Get(TrajectoryKey).Every : 0, m.Get(LastKey)) { Analysis = m.Get(AtomAnalyses.Key) ?? [] }), [JobLanguage.Summary, .. more]);
 
     // ---- the job -------------------------------------------------------------------------------------------------------------------
 
     private static readonly Key<SystemChoice> SystemKey = Need("system", SystemSpec, "where the atoms come from");
-    private static readonly Key<IReadOnlyList<InteractionChoice>> ModelKey = Need("model", ModelSpec, "what acts between the atoms: one interaction, or a list that adds up");
+    private static readonly Key<IReadOnlyList<InteractionChoice>> ModelKey = Need("model", AtomModels.ModelSpec, "what acts between the atoms: one interaction, or a list that adds up");
     private static readonly Key<string> UnitsKey = May("units", new ChoiceSpec<string>((UnitSystem.Metal.Name, UnitSystem.Metal.Name, "Å, eV, fs, u, K, eV/Å³")), "unit system of plain numbers", UnitSystem.Metal.Name);
 
     private static MapSpec<JobLanguage.Draft> Root(JobType type, string word, Spec<AtomRun> run, MapSpec<(OutputChoice, AtomOutput)> output)
@@ -336,10 +276,14 @@ internal static class AtomLanguage
         {
             var (general, atoms) = m.Has(outputKey) ? m.Get(outputKey) : (new OutputChoice(null, word == "md" ? "thermo.csv" : null, "summary.html", [], 1, 0, 600, 2), new AtomOutput(100, null, 0, "final.extxyz"));
             return new JobLanguage.Draft(m.Get(JobLanguage.JobKey).Name, type, m.Get(UnitsKey)!, m.Get(JobLanguage.SeedKey), JobLanguage.NoModel, [], new Dictionary<string, IReadOnlyList<double>>(), JobLanguage.NoRun,
-                null, null, general) { Atoms = new AtomJob(m.Get(SystemKey), m.Get(ModelKey), Run(m), atoms) };
-        }, JobLanguage.SchemaKey, JobLanguage.JobKey, UnitsKey, JobLanguage.SeedKey, SystemKey, ModelKey, runKey, outputKey)
+                null, null, general) { Atoms = new AtomJob(m.Get(SystemKey), m.Get(ModelKey), Run(m), atoms) { Groups = AtomGroups.Read(m) } };
+        }, JobLanguage.SchemaKey, JobLanguage.JobKey, UnitsKey, JobLanguage.SeedKey, SystemKey, AtomGroups.GroupsKey, ModelKey, runKey, outputKey)
         {
-            Check = (m, reader) => Fits(new AtomJob(m.Get(SystemKey), m.Get(ModelKey), Run(m), new AtomOutput(1, null, 0, null)), type, m.Node, reader),
+            Check = (m, reader) =>
+            {
+                if (AtomGroups.Check(m.Node, reader))
+                    Fits(new AtomJob(m.Get(SystemKey), m.Get(ModelKey), Run(m), m.Has(outputKey) ? m.Get(outputKey).Item2 : new AtomOutput(1, null, 0, null)) { Groups = AtomGroups.Read(m) }, type, m.Node, reader);
+            },
         };
     }
 
@@ -355,13 +299,17 @@ internal static class AtomLanguage
             }
         }
         Atoms? atoms = null;
-        Try("system", () => atoms = job.System.Sample());
+        Try(job.Groups.Count > 0 && root["groups"] is not null ? "groups" : "system", () => atoms = job.MakeSample());
         if (atoms is null) return;
-        Try("model", () =>
+        AtomModel? model = null;
+        Try("model", () => model = job.MakeModel(atoms));
+        if (model is null) return;
+        if (job.Run.Ensemble is { } ensemble)
         {
-            foreach (var term in job.MakeForceField(atoms).Interactions) (term as IDisposable)?.Dispose();
-        });
-        if (job.Run.Ensemble is { } ensemble) Try("run", () => ensemble.Make());
+            Try("run", () => ensemble.Make(model));
+            Try("output", () => AtomAnalyses.Make(job.Output, atoms, job.Run));
+        }
+        foreach (var term in model.ForceField.Interactions) (term as IDisposable)?.Dispose();
         bool periodic = atoms.Cell.Periodic[0] && atoms.Cell.Periodic[1] && atoms.Cell.Periodic[2];
         if (type is JobType.Elastic && !periodic) reader.Fault(root["system"]!, "elastic constants need a cell that is periodic in three directions");
         if (type is JobType.Elastic && atoms.Count > 500) reader.Fault(root["system"]!, $"{atoms.Count} atoms are more than elastic constants are computed of here (500): give one cell of the crystal");
@@ -371,7 +319,7 @@ internal static class AtomLanguage
     /// <summary>The roots of the language for jobs on atoms.</summary>
     public static readonly (JobType Type, string Word, MapSpec<JobLanguage.Draft> Spec)[] Roots =
     [
-        (JobType.Md, "md", Root(JobType.Md, "md", MdRun, Output("md", ThermoKey, TrajectoryKey, LastKey, JobLanguage.Checkpoint))),
+        (JobType.Md, "md", Root(JobType.Md, "md", MdRun, Output("md", ThermoKey, TrajectoryKey, LastKey, AtomAnalyses.Key, JobLanguage.Checkpoint))),
         (JobType.Minimize, "minimize", Root(JobType.Minimize, "minimize", MinimizeRun, Output("minimize", LastKey))),
         (JobType.Energy, "energy", Root(JobType.Energy, "energy", EnergyRun, Output("energy", LastKey))),
         (JobType.Elastic, "elastic", Root(JobType.Elastic, "elastic", ElasticRun, Output("elastic", LastKey))),

@@ -1,5 +1,6 @@
 using System.Globalization;
 using MsHpc.Atomistics;
+using MsHpc.Atomistics.Dynamics;
 using MsHpc.Atomistics.Neighbors;
 using MsHpc.Core;
 
@@ -12,7 +13,8 @@ internal static class AtomPlan
     {
         var task = job.Atoms!;
         var atoms = task.MakeAtoms(job.Seed);
-        var field = task.MakeForceField(atoms);
+        var acting = task.MakeModel(atoms);
+        var field = acting.ForceField;
         var invariant = CultureInfo.InvariantCulture;
         double mass = atoms.Types.Sum(t => atoms.Species[t].Mass), volume = atoms.Cell.Volume;
         bool periodic = atoms.Cell.Periodic[0] && atoms.Cell.Periodic[1] && atoms.Cell.Periodic[2];
@@ -32,7 +34,15 @@ internal static class AtomPlan
         var run = task.Run;
         if (run.Ensemble is { } ensemble)
         {
+            foreach (var group in task.Groups) yield return $"group {group.Name}: {atoms.Groups[group.Name].Length} atoms";
+            if (atoms.Topology is { Constraints.Count: > 0 } held) yield return $"run: {held.Constraints.Count} distances are held fixed";
             yield return string.Create(invariant, $"run: {run.Steps} steps of {run.TimeStep:G4} fs = {run.Steps * run.TimeStep / 1000:G5} ps, {ensemble.Name}");
+            foreach (string line in Hierarchy(task, acting, job.Seed)) yield return line;
+            foreach (var analysis in AtomAnalyses.Make(task.Output, atoms, run))
+            {
+                memory += analysis.State.Sum(a => 8.0 * a.Length);
+                yield return $"output: {analysis.File}: {analysis.What}, {Math.Max(0, (run.Steps - analysis.Choice.From) / analysis.Choice.Every)} samples";
+            }
             if (task.Output.Trajectory is { } name)
             {
                 double frames = 1 + run.Steps / task.Output.TrajectoryEvery, bytes = frames * atoms.Count * (name.EndsWith(".h5", StringComparison.Ordinal) || name.EndsWith(".h5md", StringComparison.Ordinal) ? 48 : 125);
@@ -49,6 +59,23 @@ internal static class AtomPlan
             memory *= copies;
         }
         yield return $"memory: about {JobPlan.Size(memory)} in all, of {JobPlan.Size(Machine.MemoryLimit)} here{(memory > Machine.MemoryLimit ? ": more than this machine has" : "")}";
+    }
+
+    /// <summary>Levels of multiple time stepping, with what its guard finds at the atoms as they are; a step that it refuses is an input error.</summary>
+    private static IEnumerable<string> Hierarchy(AtomJob task, AtomModel model, int seed)
+    {
+        if (task.Run.Ensemble!.Name != "rrespa") return [];
+        var md = new MolecularDynamics(model.Atoms, model.ForceField, task.Run.Ensemble.Make(model), task.MakeOptions(model, seed));
+        return Levels(md, task.Run.Ensemble);
+    }
+
+    /// <summary>Has the guard of multiple time stepping look at the atoms; its refusals stand at the ensemble's place in the job file.</summary>
+    public static IReadOnlyList<string> Levels(MolecularDynamics md, EnsembleChoice ensemble)
+    {
+        if (md.Integrator is not Respa respa) return [];
+        try { md.Run(0); }
+        catch (InputException e) { throw new InputException([.. e.Faults.Select(f => f.File is null ? ensemble.At(f.Message) : f)]); }
+        return [.. respa.Hierarchy.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(l => l.TrimEnd())];
     }
 
     /// <summary>Neighbours of an atom on average, within the reach and within reach and skin, counted.</summary>

@@ -16,16 +16,60 @@ public sealed record SystemChoice(string Description, string? File, Func<Atoms> 
     public string? Other { get; init; }
 }
 
-/// <summary>One term of the force field of a job.</summary>
+/// <summary>One part of a force field with the name by which groups of multiple time steps call it.</summary>
+/// <param name="Name">Name in the job language; several parts may share one.</param>
+/// <param name="Interaction">The part.</param>
+public sealed record Term(string Name, Interaction Interaction);
+
+/// <summary>One entry of the model of a job.</summary>
 /// <param name="Name">Its key in the job language.</param>
 /// <param name="Files">Parameter files, full paths.</param>
-/// <param name="Make">Makes it for given atoms. Throws <see cref="InputException"/>.</param>
-public sealed record InteractionChoice(string Name, IReadOnlyList<string> Files, Func<Atoms, IReadOnlyList<Interaction>> Make);
+/// <param name="Make">Makes its terms for given atoms. Throws <see cref="InputException"/>.</param>
+public sealed record InteractionChoice(string Name, IReadOnlyList<string> Files, Func<Atoms, IReadOnlyList<Term>> Make)
+{
+    /// <summary>Whether it pushes from outside, so that the total momentum is not conserved.</summary>
+    public bool IsExternal { get; init; }
+
+    /// <summary>Brings its term to where it is at a time, fs; null: it rests.</summary>
+    public Action<Interaction, double>? Move { get; init; }
+}
+
+/// <summary>What acts between given atoms.</summary>
+/// <param name="Atoms">Atoms.</param>
+/// <param name="Terms">Terms with the entries that they come from.</param>
+public sealed record AtomModel(Atoms Atoms, IReadOnlyList<(InteractionChoice Choice, Term Term)> Terms)
+{
+    /// <summary>The sum of the terms.</summary>
+    public ForceField ForceField { get; } = new([.. Terms.Select(t => t.Term.Interaction)]);
+
+    /// <summary>Whether something pushes from outside.</summary>
+    public bool IsExternal => Terms.Any(t => t.Choice.IsExternal);
+
+    /// <summary>Whether something moves by itself.</summary>
+    public bool Moves => Terms.Any(t => t.Choice.Move is not null);
+
+    /// <summary>Brings what moves by itself to where it is at a time, fs.</summary>
+    public void MoveTo(double time)
+    {
+        foreach (var (choice, term) in Terms) choice.Move?.Invoke(term.Interaction, time);
+    }
+}
 
 /// <summary>Rule of motion.</summary>
 /// <param name="Name">Its key in the job language.</param>
-/// <param name="Make">Makes it; called once a run.</param>
-public sealed record EnsembleChoice(string Name, Func<Integrator> Make);
+/// <param name="Make">Makes it for a model; called once a run. Throws <see cref="InputException"/>.</param>
+/// <param name="At">A fault at its place in the job file.</param>
+public sealed record EnsembleChoice(string Name, Func<AtomModel, Integrator> Make, Func<string, InputFault> At);
+
+/// <summary>A set of atoms.</summary>
+/// <param name="Name">Name in the job.</param>
+/// <param name="Find">Its atoms, as indices.</param>
+public sealed record GroupChoice(string Name, Func<Atoms, int[]> Find);
+
+/// <summary>Atoms that do not follow the forces.</summary>
+/// <param name="Group">Their group.</param>
+/// <param name="Velocity">x, y, z, Å/fs; null: free in that direction.</param>
+public sealed record DrivenChoice(string Group, double?[] Velocity);
 
 /// <summary>A minimisation.</summary>
 /// <param name="Method">How.</param>
@@ -58,15 +102,22 @@ public sealed record PhononChoice(int[] Supercell, double Displacement, IReadOnl
 /// <param name="Minimize">Of type minimize.</param>
 /// <param name="Elastic">Of type elastic.</param>
 /// <param name="Phonon">Of type phonon.</param>
+/// <param name="Driven">Atoms that are held or driven; null for none.</param>
+/// <param name="Deform">∂u_a/∂x_b, 1/fs, nine numbers; null: the cell is not deformed.</param>
+/// <param name="RemoveMomentum">The centre of mass is stopped every so many steps; 0: never.</param>
 public sealed record AtomRun(double TimeStep = 0, int Steps = 0, double Skin = 1, double MaxTemperature = 1e5, EnsembleChoice? Ensemble = null, MinimizeChoice? Minimize = null,
-    ElasticChoice? Elastic = null, PhononChoice? Phonon = null);
+    ElasticChoice? Elastic = null, PhononChoice? Phonon = null, IReadOnlyList<DrivenChoice>? Driven = null, double[]? Deform = null, int RemoveMomentum = 0);
 
 /// <summary>What an atomistic job writes beyond tables and checkpoints.</summary>
 /// <param name="Thermo">A line of the table every so many steps.</param>
 /// <param name="Trajectory">Name of the trajectory; null for none.</param>
 /// <param name="TrajectoryEvery">A frame every so many steps.</param>
 /// <param name="Structure">Name of the file with the last atoms; null for none.</param>
-public sealed record AtomOutput(int Thermo, string? Trajectory, int TrajectoryEvery, string? Structure);
+public sealed record AtomOutput(int Thermo, string? Trajectory, int TrajectoryEvery, string? Structure)
+{
+    /// <summary>What is computed of the atoms during the run.</summary>
+    internal IReadOnlyList<AnalysisChoice> Analysis { get; init; } = [];
+}
 
 /// <summary>The atomistic part of a job.</summary>
 /// <param name="System">Atoms.</param>
@@ -75,18 +126,38 @@ public sealed record AtomOutput(int Thermo, string? Trajectory, int TrajectoryEv
 /// <param name="Output">What is written.</param>
 public sealed record AtomJob(SystemChoice System, IReadOnlyList<InteractionChoice> Model, AtomRun Run, AtomOutput Output)
 {
+    /// <summary>Named sets of atoms.</summary>
+    public IReadOnlyList<GroupChoice> Groups { get; init; } = [];
+
     /// <summary>Files that decide the result.</summary>
     public IEnumerable<string> Files => Model.SelectMany(m => m.Files).Append(System.File).Append(System.Other).OfType<string>();
 
-    /// <summary>The atoms, with velocities where asked.</summary>
+    /// <summary>The atoms, with groups, and velocities where asked.</summary>
     /// <param name="seed">The job's seed.</param>
     public Atoms MakeAtoms(int seed)
     {
-        var atoms = System.Make();
+        var atoms = WithGroups(System.Make());
         if (System.Temperature is { } temperature) Velocities.Maxwell(atoms, temperature, (ulong)seed);
         return atoms;
     }
 
-    /// <summary>The force field for given atoms.</summary>
-    public ForceField MakeForceField(Atoms atoms) => new([.. Model.SelectMany(m => m.Make(atoms))]);
+    /// <summary>Atoms to check the model with: as few as show all kinds where that is enough.</summary>
+    public Atoms MakeSample() => Groups.Count > 0 || Model.Any(m => m.IsExternal) ? WithGroups(System.Make()) : System.Sample();
+
+    private Atoms WithGroups(Atoms atoms)
+    {
+        foreach (var group in Groups) atoms.Groups[group.Name] = group.Find(atoms) is { Length: > 0 } found ? found : throw new InputException($"group '{group.Name}' has no atoms");
+        return atoms;
+    }
+
+    /// <summary>What acts between given atoms.</summary>
+    public AtomModel MakeModel(Atoms atoms) => new(atoms, [.. Model.SelectMany(m => m.Make(atoms).Select(t => (m, t)))]);
+
+    /// <summary>How the atoms move.</summary>
+    public MdOptions MakeOptions(AtomModel model, int seed) => new()
+    {
+        TimeStep = Run.TimeStep, Skin = Run.Skin, Seed = (ulong)seed, MaxTemperature = Run.MaxTemperature, RemoveMomentumEvery = Run.RemoveMomentum, ExternalForces = model.IsExternal,
+        Deformation = Run.Deform is { } rate ? new Deformation(rate) : null,
+        Driven = [.. (Run.Driven ?? []).Select(d => new DrivenGroup(d.Group, model.Atoms.Groups[d.Group], d.Velocity[0], d.Velocity[1], d.Velocity[2]))],
+    };
 }

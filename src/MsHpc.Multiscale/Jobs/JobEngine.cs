@@ -73,6 +73,9 @@ internal abstract class JobEngine : ICheckpointed, IDisposable
     /// <param name="folder">Output folder.</param>
     public virtual void Open(string folder) { }
 
+    /// <summary>Lines for the log that are known once the run is open.</summary>
+    public virtual IReadOnlyList<string> Details => [];
+
     /// <summary>The run ends; files of one's own are finished. Collective.</summary>
     /// <param name="end">How.</param>
     public virtual void Close(RunEnd end) { }

@@ -102,6 +102,7 @@ public static class JobRunner
             }
 
             engine.Open(folder);
+            foreach (string line in engine.Details) Say(line);
 
             // One rank's signal is everybody's: they must leave the step together.
             bool Stopping() => !comm.AllOk(stop.Reason is null);

@@ -13,7 +13,7 @@ public sealed unsafe class MolecularTests
     private const double Degree = Math.PI / 180;
 
     /// <summary>Two branched molecules in a triclinic cell smaller than twice the cutoff, all kinds of terms, as LAMMPS computes them.</summary>
-    private sealed class Case
+    internal sealed class Case
     {
         public Atoms Atoms { get; }
         public JsonElement Json { get; } = TestData.Json("md/molecular_triclinic.json");

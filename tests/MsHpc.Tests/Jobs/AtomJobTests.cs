@@ -202,6 +202,8 @@ public sealed class AtomJobTests
 
     // Each atomistic example runs, fast enough to be tried, and has its pictures.
     [TestCase("md-lj-melt/job.yaml", "temperature [K]")]
+    [TestCase("md-water/job.yaml", "g(r)")]
+    [TestCase("md-copper-indent/job.yaml", "part of the atoms")]
     [TestCase("md-silicon/elastic.yaml", "Young")]
     [TestCase("md-silicon/phonon.yaml", "Γ")]
     public void ExamplesRun(string example, string inPage)

@@ -1,0 +1,196 @@
+using System.Globalization;
+using MsHpc.Atomistics;
+using MsHpc.Atomistics.Dynamics;
+using MsHpc.Atomistics.IO;
+using MsHpc.Atomistics.Potentials;
+using MsHpc.Core;
+using MsHpc.Core.Parallel;
+using MsHpc.Tests.Native;
+using NUnit.Framework;
+
+namespace MsHpc.Tests.Atomistics;
+
+/// <summary>Molecular dynamics shared by ranks against the same run on one; failures that one rank finds.</summary>
+[TestFixture, Category("Mpi"), Category("Native"), SingleThreaded]
+public sealed class DynamicsMpiTests
+{
+    private Comm _comm = Comm.Self;
+
+    [OneTimeSetUp]
+    public void SetUp() => _comm = NativeTest.World();
+
+    internal static string[] Systems => ["lj", "eam", "stillinger-weber", "tersoff", "ewald", "pme"];
+
+    /// <summary>Atoms in motion, their forces, a time step in fs.</summary>
+    internal static (Atoms Atoms, ForceField Field, double TimeStep) Make(string name)
+    {
+        switch (name)
+        {
+            case "lj":
+                return (DynamicsTests.Crystal(5, 0.8), DynamicsTests.Lj(), 0.004);
+            case "eam":
+                return (Hot(Crystal.Create("fcc", [new Species("Cu", 63.546)], 3.615, [5, 5, 6]), 900), new ForceField(Eam.FromZhou2004(["Cu"])), 2);
+            case "stillinger-weber":
+                return (Hot(Crystal.Create("diamond", [new Species("Si", 28.085)], 5.431, [4, 4, 5]), 1200), new ForceField(StillingerWeber.Silicon()), 1);
+            case "tersoff":
+                return (Hot(Crystal.Create("diamond", [new Species("Si", 28.085)], 5.431, [4, 4, 5]), 1200), new ForceField(Tersoff.Read(ReferenceCase.PotentialFile("Si.tersoff"), ["Si"])), 1);
+            default:
+                var (topology, atoms) = AmberTopology.Read(TestData.File("md/amber/alanine_dipeptide_water.prmtop"), TestData.File("md/amber/alanine_dipeptide_water.inpcrd"));
+                var coulomb = name == "pme" ? ParticleMeshEwald.Create(atoms, 9, 1e-5) : Ewald.Create(atoms, 9, 1e-3);
+                return (Hot(atoms, 300), MolecularForceField.FromTopology(atoms, topology.LennardJones, 9, coulomb), 0.5);
+        }
+
+        static Atoms Hot(Atoms atoms, double temperature)
+        {
+            Velocities.Maxwell(atoms, temperature, 3);
+            return atoms;
+        }
+    }
+
+    internal static MolecularDynamics Run(string name, string rule, int steps, Comm comm, ThreadTeam? team = null)
+    {
+        var (atoms, field, dt) = Make(name);
+        double temperature = name == "lj" ? 0.8 / Codata.BoltzmannInEv : 500;
+        Integrator integrator = rule switch { "langevin" => new Langevin(temperature, 0.01 / dt), "nose-hoover" => new NoseHoover(temperature, 100 * dt), _ => new VelocityVerlet() };
+        // A thin skin: atoms change ranks and lists within the run.
+        var md = new MolecularDynamics(atoms, field, integrator, new MdOptions { TimeStep = dt, Skin = name == "lj" ? 0.15 : 0.4 }, comm, team);
+        md.Run(steps);
+        return md;
+    }
+
+    /// <summary>Positions in units of the cell, forces of the largest, energies and virials each of the largest: the largest difference.</summary>
+    internal static double Differ(MolecularDynamics a, MolecularDynamics b)
+    {
+        Thermo one = a.Measure(), two = b.Measure();
+        double[] f = new double[3 * a.Atoms.Count], g = new double[f.Length];
+        a.Domain.StoreForces(f);
+        b.Domain.StoreForces(g);
+        double edge = Math.Cbrt(one.Volume);
+        return Math.Max(Math.Max(Far(a.Atoms.Positions, b.Atoms.Positions) / edge, Far(f, g) / f.Max(Math.Abs)), Math.Max(
+            Math.Max(Math.Abs(one.Potential - two.Potential), Math.Abs(one.Kinetic - two.Kinetic)) / Math.Max(Math.Abs(one.Potential), one.Kinetic),
+            Far(one.PressureTensor, two.PressureTensor) * one.Volume / Math.Max(Math.Abs(one.Potential), one.Kinetic)));
+    }
+
+    private static double Far(double[] a, double[] b) => a.Zip(b, (x, y) => Math.Abs(x - y)).Max();
+
+    // Rounding, 1e-16, and what 100 steps make of it. The sum of a mesh of charges over ranks is in another order: the same.
+    [Test]
+    public void TrajectoryIsThatOfOneRank([ValueSource(nameof(Systems))] string name, [Values("verlet", "langevin", "nose-hoover")] string rule)
+    {
+        int steps = name is "ewald" or "pme" ? 40 : 100;
+        if (name == "ewald" && rule != "verlet") return;
+        MolecularDynamics one = Run(name, rule, steps, Comm.Self), here = Run(name, rule, steps, _comm);
+        double differ = Differ(one, here);
+        if (_comm.IsRoot) TestContext.Out.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{name}, {rule}, grid {here.Domain.Grid}: {differ:g3}, {here.Domain.Generation} orders of atoms"));
+        NativeTest.Agree(_comm, here.Domain.Generation > 2 && DomainSystems.Complete(here.Domain), $"atoms change ranks ({here.Domain.Generation} orders)");
+        NativeTest.Agree(_comm, differ < 1e-10, string.Create(CultureInfo.InvariantCulture, $"{name}, {rule}: differs by {differ}"));
+    }
+
+    // Each term alone, so that a pair counted twice or not at all cannot hide behind the others.
+    [Test]
+    public void EachTermOfAMoleculeCountsOnce()
+    {
+        var (atoms, field, _) = Make("pme");
+        foreach (var term in field.Interactions)
+        {
+            double[] Evaluate(Comm comm)
+            {
+                var alone = new ForceField(term);
+                // Halo and lists of the whole field, as in a run.
+                var domain = new Domain(atoms, field.Reach, 0.5, field.Lists, comm);
+                var tally = alone.Compute(domain, Want.Virial);
+                var all = new double[7 + 3 * atoms.Count];
+                all[0] = tally.Energy;
+                for (int k = 0; k < 6; k++) all[1 + k] = tally.Virial[k];
+                domain.StoreForces(all.AsSpan(7));
+                return all;
+            }
+            double[] one = Evaluate(Comm.Self), here = Evaluate(_comm);
+            double differ = DomainSystems.Differ(one, here);
+            NativeTest.Agree(_comm, one[0] != 0 && differ < 1e-12, string.Create(CultureInfo.InvariantCulture, $"{term.Description}: {differ}"));
+        }
+    }
+
+    // The same state on all ranks, saved on any number of them.
+    [Test]
+    public void StateOfRanksGoesOnOnOne([Values("lj", "eam")] string name)
+    {
+        var many = Run(name, "langevin", 30, _comm);
+        var state = many.Save();
+        many.Run(30);
+        var (atoms, field, dt) = Make(name);
+        var one = new MolecularDynamics(atoms, field, new Langevin(((Langevin)many.Integrator).Temperature, 0.01 / dt), many.Options);
+        one.Restore(state);
+        one.Run(30);
+        double differ = Differ(one, many);
+        NativeTest.Agree(_comm, differ < 1e-10, string.Create(CultureInfo.InvariantCulture, $"differs by {differ}"));
+        var (again, field2, _) = Make(name);
+        var same = new MolecularDynamics(again, field2, new Langevin(((Langevin)many.Integrator).Temperature, 0.01 / dt), many.Options, _comm);
+        same.Restore(state);
+        same.Run(30);
+        NativeTest.Agree(_comm, same.Atoms.Positions.AsSpan().SequenceEqual(many.Atoms.Positions) && same.Atoms.Velocities.AsSpan().SequenceEqual(many.Atoms.Velocities), "the same bits on as many ranks");
+    }
+
+    // What goes wrong on one rank stops all, with the same words, and leaves the state before the step.
+    [Test]
+    public void FailuresReachAllRanks([Values("overlap", "hot", "fast", "wall", "torn", "constraint")] string what)
+    {
+        var (atoms, field, dt) = Make(what is "torn" or "constraint" ? "pme" : "lj");
+        double hottest = 1e5;
+        string expected = "";
+        IReadOnlyList<Constraint> constraints = [];
+        switch (what)
+        {
+            case "overlap":
+                for (int k = 0; k < 3; k++) atoms.Positions[3 * 17 + k] = atoms.Positions[3 * 18 + k];
+                break;
+            case "hot":
+                for (int k = 0; k < 3; k++) atoms.Velocities[3 * 17 + k] = 60;
+                hottest = 3 * 0.8 / Codata.BoltzmannInEv;
+                break;
+            case "fast":
+                atoms.Velocities[3 * 17] = 1000;
+                break;
+            case "wall":
+                // One atom in the middle jumps over a wall of its own.
+                int middle = atoms.Count / 2;
+                atoms.Velocities[3 * middle] = -100;
+                field = new ForceField([.. field.Interactions, Wall.LennardJones93([1, 0, 0], atoms.Positions[3 * middle] - 0.2, 1e-6, 0.01, 0.02, [middle])]);
+                expected = "behind";
+                break;
+            case "torn":
+                // A hydrogen leaves its water faster than the bond can hold (4 keV against 0.9 keV at 6 Å); every step looks harmless.
+                atoms.Velocities[3 * 500] = 9;
+                (dt, hottest, expected) = (0.1, 1e9, "the bond broke");
+                break;
+            case "constraint":
+                constraints = [new Breaks(atoms.Count - 1)];
+                expected = "is torn";
+                break;
+        }
+        var md = new MolecularDynamics(atoms, field, new VelocityVerlet(), new MdOptions { TimeStep = dt, Skin = what == "hot" ? 0.5 : 0.3, MaxTemperature = hottest, Constraints = constraints }, _comm);
+        string message = "";
+        try { md.Run(60); }
+        catch (NumericalException e) { message = e.Message; }
+        if (_comm.IsRoot) TestContext.Out.WriteLine(message);
+        var (all, start) = _comm.AllGather<char>(message);
+        string first = new(all, 0, start[1]);
+        NativeTest.Agree(_comm, message == first, $"the same words on all ranks: '{message}' and '{first}'");
+        NativeTest.Agree(_comm, message.Contains("atom", StringComparison.Ordinal) && message.Contains("at (", StringComparison.Ordinal) && message.Contains(expected, StringComparison.Ordinal), $"names atoms: {message}");
+        NativeTest.Agree(_comm, md.Atoms.Positions.All(double.IsFinite) && DomainSystems.Complete(md.Domain), "the state before is whole");
+    }
+
+    /// <summary>A constraint that the owner of one atom cannot satisfy from the third step on.</summary>
+    private sealed class Breaks(int atom) : Constraint
+    {
+        private int _steps;
+        public override string Description => "test";
+        public override long Removed => 0;
+        public override unsafe void Positions(Domain domain, double* before, double dt, ref VirialSum virial)
+        {
+            if (++_steps == 3 && domain.OwnedSlot(atom) >= 0) throw new NumericalException($"atom {atom + 1} is torn");
+        }
+
+        public override void Velocities(Domain domain) { }
+    }
+}
