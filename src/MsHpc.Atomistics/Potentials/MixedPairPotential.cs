@@ -129,7 +129,7 @@ internal sealed unsafe class MixedPairPotential<TForm, TSingle> : PairPotential<
             double* xc = x + 24L * c, fc = force + 24L * c;
             Lanes gx = Lanes.Zero, gy = Lanes.Zero, gz = Lanes.Zero;
             // Few, and near: in double.
-            if (masks) total += Masked<TTypes>(d, c);
+            if (masks) total += Masked<TTypes, TWant>(d, c);
             for (int r = 0; r < 8; r++)
             {
                 int i = 8 * c + r;

@@ -267,7 +267,7 @@ internal unsafe class PairPotential<TForm> : Interaction where TForm : struct, I
         {
             double* xc = x + 24L * c, fc = f + 24L * c;
             Lanes gx = Lanes.Zero, gy = Lanes.Zero, gz = Lanes.Zero;
-            if (masks) total += Masked<TTypes>(d, c);
+            if (masks) total += Masked<TTypes, TWant>(d, c);
             if (typeof(TTypes) == typeof(OneType) && !masks)
             {
                 // The cluster against itself turned by one to four lanes; turned by four every pair comes twice.
@@ -352,27 +352,35 @@ internal unsafe class PairPotential<TForm> : Interaction where TForm : struct, I
 
     /// <summary>With exclusions: the pairs inside cluster c and those of its masked entries. Returns their energy, lane by lane.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    protected Lanes Masked<TTypes>(Domain d, int c) where TTypes : struct, ITypeCount
+    protected Lanes Masked<TTypes, TWant>(Domain d, int c)
+        where TTypes : struct, ITypeCount
+        where TWant : struct, IKernelWant
     {
-        double* x = d.X, f = d.F, charge = d.Charge;
-        int* type = d.Type;
+        double* x = d.X, f = d.F, charge = d.Charge, xc = x + 24L * c, fc = f + 24L * c;
+        int* type = d.Type, rows = d.Pairs.MaskedRowStart, offsets = d.Pairs.MaskedOffset;
+        byte* masks = d.Pairs.Mask, inside = d.Pairs.Inside;
+        double* sums = stackalloc double[24 * 8 + 8];
+        sums = (double*)(((nuint)sums + 63) & ~(nuint)63);
         Lanes total = Lanes.Zero, qq = Lanes.Zero;
-        for (int i = 8 * c; i < 8 * c + 8; i++)
+        for (int r = 0; r < 8; r++)
         {
-            double* xi = x + (24L * c + i % 8), fi = f + (24L * c + i % 8), row = _table.Pointer + (typeof(TTypes) == typeof(OneType) ? 0 : type[i]) * TForm.Parameters * _stride;
+            int i = 8 * c + r;
+            double* row = _table.Pointer + (typeof(TTypes) == typeof(OneType) ? 0 : type[i]) * TForm.Parameters * _stride;
+            Lanes xi = Lane.Of(xc[r]), yi = Lane.Of(xc[8 + r]), zi = Lane.Of(xc[16 + r]), qi = TForm.UsesCharges ? Lane.Of(charge[i]) : Lanes.Zero;
             Lanes ax = Lanes.Zero, ay = Lanes.Zero, az = Lanes.Zero;
-            int first = d.Pairs.MaskedRowStart[i], end = d.Pairs.MaskedRowStart[i + 1];
-            for (int k = first - 1; k < end; k++)
+            int first = rows[i], end = rows[i + 1];
+            // The cluster itself goes before the first entry.
+            for (int k = inside[i] == 0 ? first : first - 1; k < end; k++)
             {
-                int at = k < first ? 24 * c : d.Pairs.MaskedOffset[k];
+                long at = k < first ? 24L * c : offsets[k];
                 double* xj = x + at, fj = f + at;
-                Lanes dx = Lane.Of(xi[0]) - Vector512.Load(xj), dy = Lane.Of(xi[8]) - Vector512.Load(xj + 8), dz = Lane.Of(xi[16]) - Vector512.Load(xj + 16);
+                Lanes dx = xi - Vector512.Load(xj), dy = yi - Vector512.Load(xj + 8), dz = zi - Vector512.Load(xj + 16);
                 var r2 = Lane.Fma(dz, dz, Lane.Fma(dy, dy, dx * dx));
                 var p = new PairRow<TTypes>(row, _stride, type + at / 3);
-                var mask = Vector512.LessThan(r2, p[0]) & Lane.Mask(k < first ? d.Pairs.Inside[i] : d.Pairs.Mask[k]);
-                if (TForm.UsesCharges) qq = Lane.Of(charge[i]) * Vector512.Load(charge + at / 3);
+                var mask = Vector512.LessThan(r2, p[0]) & Lane.Mask(k < first ? inside[i] : masks[k]);
+                if (TForm.UsesCharges) qq = qi * Vector512.Load(charge + at / 3);
                 var s = Lane.Select(mask, TForm.Load(p).Evaluate(r2, qq, out var e), Lanes.Zero);
-                total += Lane.Select(mask, e, Lanes.Zero);
+                if (TWant.Energy) total += Lane.Select(mask, e, Lanes.Zero);
                 dx *= s;
                 dy *= s;
                 dz *= s;
@@ -383,10 +391,13 @@ internal unsafe class PairPotential<TForm> : Interaction where TForm : struct, I
                 (Vector512.Load(fj + 8) - dy).Store(fj + 8);
                 (Vector512.Load(fj + 16) - dz).Store(fj + 16);
             }
-            fi[0] += Vector512.Sum(ax);
-            fi[8] += Vector512.Sum(ay);
-            fi[16] += Vector512.Sum(az);
+            ax.Store(sums + 8 * r);
+            ay.Store(sums + 64 + 8 * r);
+            az.Store(sums + 128 + 8 * r);
         }
+        (Vector512.Load(fc) + RowSums(sums)).Store(fc);
+        (Vector512.Load(fc + 8) + RowSums(sums + 64)).Store(fc + 8);
+        (Vector512.Load(fc + 16) + RowSums(sums + 128)).Store(fc + 16);
         return total;
     }
 
