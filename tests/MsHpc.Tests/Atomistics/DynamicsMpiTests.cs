@@ -133,12 +133,11 @@ public sealed class DynamicsMpiTests
 
     // What goes wrong on one rank stops all, with the same words, and leaves the state before the step.
     [Test]
-    public void FailuresReachAllRanks([Values("overlap", "hot", "fast", "wall", "torn", "constraint")] string what)
+    public void FailuresReachAllRanks([Values("overlap", "hot", "fast", "wall", "torn")] string what)
     {
-        var (atoms, field, dt) = Make(what is "torn" or "constraint" ? "pme" : "lj");
+        var (atoms, field, dt) = Make(what is "torn" ? "pme" : "lj");
         double hottest = 1e5;
         string expected = "";
-        IReadOnlyList<Constraint> constraints = [];
         switch (what)
         {
             case "overlap":
@@ -163,12 +162,8 @@ public sealed class DynamicsMpiTests
                 atoms.Velocities[3 * 500] = 9;
                 (dt, hottest, expected) = (0.1, 1e9, "the bond broke");
                 break;
-            case "constraint":
-                constraints = [new Breaks(atoms.Count - 1)];
-                expected = "is torn";
-                break;
         }
-        var md = new MolecularDynamics(atoms, field, new VelocityVerlet(), new MdOptions { TimeStep = dt, Skin = what == "hot" ? 0.5 : 0.3, MaxTemperature = hottest, Constraints = constraints }, _comm);
+        var md = new MolecularDynamics(atoms, field, new VelocityVerlet(), new MdOptions { TimeStep = dt, Skin = what == "hot" ? 0.5 : 0.3, MaxTemperature = hottest }, _comm);
         string message = "";
         try { md.Run(60); }
         catch (NumericalException e) { message = e.Message; }
@@ -178,19 +173,5 @@ public sealed class DynamicsMpiTests
         NativeTest.Agree(_comm, message == first, $"the same words on all ranks: '{message}' and '{first}'");
         NativeTest.Agree(_comm, message.Contains("atom", StringComparison.Ordinal) && message.Contains("at (", StringComparison.Ordinal) && message.Contains(expected, StringComparison.Ordinal), $"names atoms: {message}");
         NativeTest.Agree(_comm, md.Atoms.Positions.All(double.IsFinite) && DomainSystems.Complete(md.Domain), "the state before is whole");
-    }
-
-    /// <summary>A constraint that the owner of one atom cannot satisfy from the third step on.</summary>
-    private sealed class Breaks(int atom) : Constraint
-    {
-        private int _steps;
-        public override string Description => "test";
-        public override long Removed => 0;
-        public override unsafe void Positions(Domain domain, double* before, double dt, ref VirialSum virial)
-        {
-            if (++_steps == 3 && domain.OwnedSlot(atom) >= 0) throw new NumericalException($"atom {atom + 1} is torn");
-        }
-
-        public override void Velocities(Domain domain) { }
     }
 }
