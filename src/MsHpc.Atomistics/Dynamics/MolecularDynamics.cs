@@ -146,7 +146,8 @@ public sealed class MolecularDynamics
     {
         bool measure = _integrator.NeedsVirial || _options.Deformation is not null;
         for (int k = 0; k < _callbacks.Count; k++) measure |= (Step + 1) % _callbacks[k].Interval == 0;
-        _motion.Want = measure ? Want.Virial : Want.Forces;
+        bool energy = measure || (Step + 1) % _options.EnergyEvery == 0;
+        _motion.Want = measure ? Want.Virial : energy ? Want.Forces : Want.NoEnergy;
         _motion.Step = Step + 1;
         Remember();
         try
@@ -171,7 +172,7 @@ public sealed class MolecularDynamics
         }
         Step++;
         (_virial, _stale) = (measure, true);
-        Watch();
+        if (energy) Watch();
     }
 
     private void Watch()

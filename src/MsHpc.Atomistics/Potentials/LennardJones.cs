@@ -129,7 +129,7 @@ public static class LennardJones
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public Vector512<float> Evaluate(Vector512<float> r2, out Vector512<float> energy)
         {
-            Vector512<float> i2 = Vector512<float>.One / r2, i6 = i2 * i2 * i2;
+            Vector512<float> i2 = Singles.Reciprocal(r2), i6 = i2 * i2 * i2;
             energy = Vector512.FusedMultiplyAdd(Vector512.FusedMultiplyAdd(energy12, i6, energy6), i6, shift);
             return Vector512.FusedMultiplyAdd(force12, i6, force6) * (i6 * i2);
         }
@@ -143,7 +143,7 @@ public static class LennardJones
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public Vector512<float> Evaluate(Vector512<float> r2, out Vector512<float> energy)
         {
-            Vector512<float> i2 = Vector512<float>.One / r2, i6 = i2 * i2 * i2, r = Vector512.Sqrt(r2);
+            Vector512<float> i2 = Singles.Reciprocal(r2), i6 = i2 * i2 * i2, r = Vector512.Sqrt(r2);
             energy = Vector512.FusedMultiplyAdd(Vector512.FusedMultiplyAdd(c12, i6, c6), i6, Vector512.FusedMultiplyAdd(b, r, a));
             return Vector512.FusedMultiplyAdd(Vector512.Create(12f) * c12, i6, Vector512.Create(6f) * c6) * (i6 * i2) - b * r * i2;
         }
