@@ -166,6 +166,10 @@ internal sealed unsafe class MixedPairPotential<TForm, TSingle> : PairPotential<
         return Vector512.Create(lower, upper);
     }
 
+    /// <summary>The lower eight numbers plus the upper eight.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Lanes WidenAndAdd(Vector512<float> x) => Widen(x.GetLower()) + Widen(x.GetUpper());
+
     /// <summary>a − b of two clusters, in quanta.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector512<float> Difference(Vector512<int> a, int* b, int* c) => Vector512.ConvertToSingle(a - Two(b, c));
@@ -191,9 +195,10 @@ internal sealed unsafe class MixedPairPotential<TForm, TSingle> : PairPotential<
         double* sums = stackalloc double[24 * 8 + 8];
         sums = (double*)(((nuint)sums + 63) & ~(nuint)63);
         var lanes = Vector512.Create(0f, 1, 2, 3, 4, 5, 6, 7, 0, 0, 0, 0, 0, 0, 0, 0);
-        Lanes total = Lanes.Zero;
         bool masks = d.Pairs.HasMasks;
-        Vector512<float> zero = Vector512<float>.Zero, quantum = Vector512.Create((float)_quantum), square = Vector512.Create((float)(_quantum * _quantum));
+        // Few, and near: in double.
+        var total = masks ? Masked<TTypes>(d, firstCluster, endCluster) : Lanes.Zero;
+        Vector512<float> quantum = Vector512.Create((float)_quantum), square = Vector512.Create((float)(_quantum * _quantum));
         var first = new SinglePairRow<TTypes>(table, stride, type, type);
         var cut = first[0];
         TSingle form = TSingle.Load(first);
@@ -206,13 +211,10 @@ internal sealed unsafe class MixedPairPotential<TForm, TSingle> : PairPotential<
             int* qc = q + 24L * c;
             double* fc = force + 24L * c;
             Lanes gx = Lanes.Zero, gy = Lanes.Zero, gz = Lanes.Zero;
-            // Few, and near: in double.
-            if (masks) total += Masked<TTypes>(d, c);
             if (typeof(TTypes) == typeof(OneType) && !masks)
             {
                 // The cluster against itself turned by one and two lanes, then by three and four.
                 Vector512<int> px = Two(qc, qc), py = Two(qc + 8, qc + 8), pz = Two(qc + 16, qc + 16), turn = turns;
-                Vector512<float> hx = zero, hy = zero, hz = zero;
                 for (int k = 0; k < 2; k++, turn += Vector512.Create(2))
                 {
                     Vector512<int> there = (lane + turn) & seven, back = (lane - turn) & seven | upper;
@@ -220,22 +222,19 @@ internal sealed unsafe class MixedPairPotential<TForm, TSingle> : PairPotential<
                     Vector512<float> dy = Vector512.ConvertToSingle(py - Vector512.ShuffleNative(py, there));
                     Vector512<float> dz = Vector512.ConvertToSingle(pz - Vector512.ShuffleNative(pz, there));
                     Vector512<float> r2 = SquaredLength(dx, dy, dz) * square, limit = k == 0 ? cut : half;
-                    var s = Vector512.ConditionalSelect(Vector512.LessThan(r2, limit), form.Evaluate(r2, out var e) * quantum, zero);
+                    var s = Vector512.ConditionalSelect(Vector512.LessThan(r2, limit), form.Evaluate(r2, out var e) * quantum, Vector512<float>.Zero);
                     if (TWant.Energy)
                     {
-                        e = Vector512.ConditionalSelect(Vector512.LessThan(r2, limit), e, zero);
-                        total += Widen(e.GetLower()) + Widen(e.GetUpper());
+                        e = Vector512.ConditionalSelect(Vector512.LessThan(r2, limit), e, Vector512<float>.Zero);
+                        total += WidenAndAdd(e);
                     }
                     dx *= s;
                     dy *= s;
                     dz *= s;
-                    hx += Vector512.ShuffleNative(dx, back) - dx;
-                    hy += Vector512.ShuffleNative(dy, back) - dy;
-                    hz += Vector512.ShuffleNative(dz, back) - dz;
+                    gx += WidenAndAdd(Vector512.ShuffleNative(dx, back)) - WidenAndAdd(dx);
+                    gy += WidenAndAdd(Vector512.ShuffleNative(dy, back)) - WidenAndAdd(dy);
+                    gz += WidenAndAdd(Vector512.ShuffleNative(dz, back)) - WidenAndAdd(dz);
                 }
-                gx = Widen(hx.GetLower()) + Widen(hx.GetUpper());
-                gy = Widen(hy.GetLower()) + Widen(hy.GetUpper());
-                gz = Widen(hz.GetLower()) + Widen(hz.GetUpper());
             }
             for (int r = 0; r < 8; r++)
             {
@@ -243,7 +242,7 @@ internal sealed unsafe class MixedPairPotential<TForm, TSingle> : PairPotential<
                 Vector512<int> xi = Vector512.Create(qc[r]), yi = Vector512.Create(qc[8 + r]), zi = Vector512.Create(qc[16 + r]);
                 float* row = table + type[i] * rowLength;
                 int* k = offsets + rows[i], last = offsets + rows[i + 1] - 1;
-                Vector512<float> ax = zero, ay = zero, az = zero, ae = zero;
+                Vector512<float> ax = Vector512<float>.Zero, ay = Vector512<float>.Zero, az = Vector512<float>.Zero, ae = Vector512<float>.Zero;
                 if (typeof(TTypes) != typeof(OneType) && !masks)
                 {
                     // The row's own cluster, lanes above the diagonal.
@@ -252,8 +251,8 @@ internal sealed unsafe class MixedPairPotential<TForm, TSingle> : PairPotential<
                     var p = new SinglePairRow<TTypes>(row, stride, type + 8 * c, type + d.Dummy);
                     (cut, form) = (p[0], TSingle.Load(p));
                     var mask = Vector512.LessThan(r2, cut) & Vector512.GreaterThan(lanes, Vector512.Create((float)r));
-                    var s = Vector512.ConditionalSelect(mask, form.Evaluate(r2, out var e) * quantum, zero);
-                    if (TWant.Energy) ae = Vector512.ConditionalSelect(mask, e, zero);
+                    var s = Vector512.ConditionalSelect(mask, form.Evaluate(r2, out var e) * quantum, Vector512<float>.Zero);
+                    if (TWant.Energy) ae = Vector512.ConditionalSelect(mask, e, Vector512<float>.Zero);
                     (ax, ay, az) = (s * dx, s * dy, s * dz);
                     gx += Widen(ax.GetLower());
                     gy += Widen(ay.GetLower());
@@ -270,8 +269,8 @@ internal sealed unsafe class MixedPairPotential<TForm, TSingle> : PairPotential<
                         var p = new SinglePairRow<TTypes>(row, stride, type + at / 3, type + bt / 3);
                         (cut, form) = (p[0], TSingle.Load(p));
                     }
-                    var s = Vector512.ConditionalSelect(Vector512.LessThan(r2, cut), form.Evaluate(r2, out var e) * quantum, zero);
-                    if (TWant.Energy) ae += Vector512.ConditionalSelect(Vector512.LessThan(r2, cut), e, zero);
+                    var s = Vector512.ConditionalSelect(Vector512.LessThan(r2, cut), form.Evaluate(r2, out var e) * quantum, Vector512<float>.Zero);
+                    if (TWant.Energy) ae += Vector512.ConditionalSelect(Vector512.LessThan(r2, cut), e, Vector512<float>.Zero);
                     dx *= s;
                     dy *= s;
                     dz *= s;
@@ -286,10 +285,10 @@ internal sealed unsafe class MixedPairPotential<TForm, TSingle> : PairPotential<
                     (Vector256.Load(fb + 8) - dy.GetUpper()).Store(fb + 8);
                     (Vector256.Load(fb + 16) - dz.GetUpper()).Store(fb + 16);
                 }
-                (Widen(ax.GetLower()) + Widen(ax.GetUpper())).Store(sums + 8 * r);
-                (Widen(ay.GetLower()) + Widen(ay.GetUpper())).Store(sums + 64 + 8 * r);
-                (Widen(az.GetLower()) + Widen(az.GetUpper())).Store(sums + 128 + 8 * r);
-                if (TWant.Energy) total += Widen(ae.GetLower()) + Widen(ae.GetUpper());
+                WidenAndAdd(ax).Store(sums + 8 * r);
+                WidenAndAdd(ay).Store(sums + 64 + 8 * r);
+                WidenAndAdd(az).Store(sums + 128 + 8 * r);
+                if (TWant.Energy) total += WidenAndAdd(ae);
             }
             (Vector512.Load(fc) + (RowSums(sums) - gx)).Store(fc);
             (Vector512.Load(fc + 8) + (RowSums(sums + 64) - gy)).Store(fc + 8);

@@ -254,8 +254,10 @@ internal unsafe class PairPotential<TForm> : Interaction where TForm : struct, I
         double* sums = stackalloc double[24 * 8 + 8];
         sums = (double*)(((nuint)sums + 63) & ~(nuint)63);
         var lanes = Vector512.Create(0.0, 1, 2, 3, 4, 5, 6, 7);
-        Lanes total = Lanes.Zero, qq = Lanes.Zero, qi = Lanes.Zero;
+        Lanes qq = Lanes.Zero, qi = Lanes.Zero;
         bool masks = d.Pairs.HasMasks;
+        // A call between the loops below would keep what they need out of registers.
+        var total = masks ? Masked<TTypes>(d, firstCluster, endCluster) : Lanes.Zero;
         // With one kind of atom these stay in registers.
         var first = new PairRow<TTypes>(table, stride, type);
         Lanes cut = first[0];
@@ -267,7 +269,6 @@ internal unsafe class PairPotential<TForm> : Interaction where TForm : struct, I
         {
             double* xc = x + 24L * c, fc = f + 24L * c;
             Lanes gx = Lanes.Zero, gy = Lanes.Zero, gz = Lanes.Zero;
-            if (masks) total += Masked<TTypes>(d, c);
             if (typeof(TTypes) == typeof(OneType) && !masks)
             {
                 // The cluster against itself turned by one to four lanes; turned by four every pair comes twice.
@@ -350,15 +351,16 @@ internal unsafe class PairPotential<TForm> : Interaction where TForm : struct, I
         return TWant.Energy ? Vector512.Sum(total) : 0;
     }
 
-    /// <summary>With exclusions: the pairs inside cluster c and those of its masked entries. Returns their energy, lane by lane.</summary>
+    /// <summary>With exclusions: the pairs inside clusters and those of their masked entries. Returns their energy, lane by lane.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    protected Lanes Masked<TTypes>(Domain d, int c) where TTypes : struct, ITypeCount
+    protected Lanes Masked<TTypes>(Domain d, int firstCluster, int endCluster) where TTypes : struct, ITypeCount
     {
         double* x = d.X, f = d.F, charge = d.Charge;
         int* type = d.Type;
         Lanes total = Lanes.Zero, qq = Lanes.Zero;
-        for (int i = 8 * c; i < 8 * c + 8; i++)
+        for (int i = 8 * firstCluster; i < 8 * endCluster; i++)
         {
+            int c = i / 8;
             double* xi = x + (24L * c + i % 8), fi = f + (24L * c + i % 8), row = _table.Pointer + (typeof(TTypes) == typeof(OneType) ? 0 : type[i]) * TForm.Parameters * _stride;
             Lanes ax = Lanes.Zero, ay = Lanes.Zero, az = Lanes.Zero;
             int first = d.Pairs.MaskedRowStart[i], end = d.Pairs.MaskedRowStart[i + 1];
