@@ -1,11 +1,13 @@
 #!/usr/bin/python3
-"""Molecular dynamics in LAMMPS (lmp -sf opt) and in MsHpc, interleaved in one run: ns per atom-step and ratios of the medians.
+"""Molecular dynamics in LAMMPS and in MsHpc, interleaved in one run: ns per atom-step and ratios of the medians.
 
-    python3 perf/peers/lammps_md.py [--system lj] [--precision double mixed] [--steps 200] [--repeat 5]
+    python3 perf/peers/lammps_md.py [--system lj eam sw tersoff] [--precision double mixed] [--steps 100] [--repeat 3] [--cold]
 
-The systems are LAMMPS' own benchmarks with 32,000 atoms: lj is bench/in.lj (melt, density 0.8442, temperature 1.44, cutoff 2.5, skin 0.3,
-step 0.005; LAMMPS rebuilds lists every 20 steps unchecked, as that input says, MsHpc when an atom has moved half the skin). Whole steps with lists; energy and virial every 100 steps; both warm up for 100 steps
-first. One core. Needs Debian's lammps and a built perf/MsHpc.Perf. A further system is a row in SYSTEMS and one in perf/MsHpc.Perf/MdPeer.cs.
+LAMMPS' own benchmarks with 32,000 atoms (silicon 32,768): lj is bench/in.lj (lists every 20 steps unchecked, as that input says), eam
+bench/in.eam, sw and tersoff diamond silicon at 1000 K. Debian's `lmp -sf opt` (pair styles without such a variant run as they are), in
+double precision, with LAMMPS' skins; MsHpc with the skins that serve it best. Whole steps with lists, energy and virial every 100 steps
+(eam 50), after 100 steps to warm up, one core. The energies of the perfect crystals are compared first: a faster wrong answer does not count.
+With --cold: 100 steps from the start, wall time of the whole process. Needs Debian's lammps and lammps-data and a built perf/MsHpc.Perf.
 """
 import argparse
 import os
@@ -13,10 +15,26 @@ import re
 import statistics
 import subprocess
 import tempfile
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-PERF = os.path.join(HERE, "../MsHpc.Perf/bin/Release/net10.0/MsHpc.Perf")
-ATOMS = 32000
+PERF = os.path.join(HERE, "../MsHpc.Perf/bin/Release/net10.0/MsHpc.Perf.dll")
+SILICON = """
+units metal
+atom_style atomic
+lattice diamond 5.431
+region box block 0 16 0 16 0 16
+create_box 1 box
+create_atoms 1 box
+mass 1 28.06
+velocity all create 1000.0 376847 loop geom
+pair_style {style}
+pair_coeff * * {folder}/Si.{style} Si
+neighbor 1.0 bin
+neigh_modify every 1 delay 5 check yes
+timestep 0.001
+thermo 100
+"""
 SYSTEMS = {
     "lj": """
 units lj
@@ -31,45 +49,78 @@ pair_style lj/cut 2.5
 pair_coeff 1 1 1.0 1.0 2.5
 neighbor 0.3 bin
 neigh_modify delay 0 every 20 check no
+timestep 0.005
+thermo 100
 """,
+    "eam": """
+units metal
+atom_style atomic
+lattice fcc 3.615
+region box block 0 20 0 20 0 20
+create_box 1 box
+create_atoms 1 box
+pair_style eam
+pair_coeff 1 1 {folder}/Cu_u3.eam
+velocity all create 1600.0 376847 loop geom
+neighbor 1.0 bin
+neigh_modify every 1 delay 5 check yes
+timestep 0.005
+thermo 50
+""",
+    "sw": SILICON.replace("{style}", "sw"),
+    "tersoff": SILICON.replace("{style}", "tersoff"),
 }
+ENVIRONMENT = dict(os.environ, OMP_NUM_THREADS="1", OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1", TERM="dumb")
 
 
-def lammps(system, steps):
+def call(command, folder):
+    begin = time.perf_counter()
+    text = subprocess.run(command, capture_output=True, text=True, check=True, cwd=folder, env=ENVIRONMENT).stdout
+    return time.perf_counter() - begin, text
+
+
+def lammps(system, options):
     with tempfile.TemporaryDirectory() as folder:
-        path = os.path.join(folder, "in")
-        with open(path, "w") as f:
-            f.write(f"{SYSTEMS[system]}\nfix 1 all nve\nthermo 100\nrun 100\nrun {steps}\n")
-        text = subprocess.run(["lmp", "-sf", "opt", "-in", path, "-log", "none"], capture_output=True, text=True, check=True, cwd=folder,
-                              env={**os.environ, "OMP_NUM_THREADS": "1"}).stdout
-    loops = re.findall(r"Loop time of (\S+) on \d+ procs for (\d+) steps with (\d+) atoms", text)
-    seconds, done, atoms = loops[-1]
-    assert int(done) == steps and int(atoms) == ATOMS
-    return float(seconds) / steps / ATOMS * 1e9
+        with open(os.path.join(folder, "in"), "w") as f:
+            f.write(SYSTEMS[system].format(folder=options.potentials))
+            f.write("thermo_modify norm yes format float %.12g\nfix 1 all nve\n")
+            f.write("run 100\n" if options.cold else f"run 100\nrun {options.steps}\n")
+        wall, text = call(["lmp", "-sf", "opt", "-in", "in", "-log", "none"], folder)
+    seconds, steps, atoms = re.findall(r"Loop time of (\S+) on \d+ procs for (\d+) steps with (\d+) atoms", text)[-1]
+    energy = re.search(r"Step\s+Temp\s+E_pair[^\n]*\n\s*0\s+\S+\s+(\S+)", text).group(1)
+    return wall if options.cold else float(seconds) / int(steps) / int(atoms) * 1e9, float(energy)
 
 
-def ours(system, precision, steps):
-    text = subprocess.run([PERF, "md", "--system", system, "--precision", precision, "--steps", str(steps), "--warm", "100", "--repeat", "1"],
-                          capture_output=True, text=True, check=True).stdout
-    return float(re.search(r"(\S+) ns/atom-step", text).group(1))
+def ours(system, precision, options):
+    command = ["dotnet", PERF, "md", "--system", system, "--precision", precision, "--repeat", "1", "--potentials", options.potentials]
+    wall, text = call(command + (["--warm", "0", "--steps", "100"] if options.cold else ["--steps", str(options.steps)]), None)
+    return wall if options.cold else float(re.search(r"(\S+) ns/atom-step", text).group(1)), float(re.search(r"crystal (\S+) eV", text).group(1))
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--system", choices=SYSTEMS, default="lj")
+    parser.add_argument("--system", nargs="+", choices=SYSTEMS, default=list(SYSTEMS))
     parser.add_argument("--precision", nargs="+", choices=["double", "mixed"], default=["double", "mixed"])
-    parser.add_argument("--steps", type=int, default=200)
-    parser.add_argument("--repeat", type=int, default=5)
+    parser.add_argument("--steps", type=int, default=100)
+    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--cold", action="store_true", help="wall time of 100 steps in a fresh process")
+    parser.add_argument("--potentials", default="/usr/share/lammps/potentials", help="folder with the potential files that LAMMPS ships")
     options = parser.parse_args()
-    times = {"lammps": []} | {p: [] for p in options.precision}
-    for _ in range(options.repeat):
-        times["lammps"].append(lammps(options.system, options.steps))
-        for p in options.precision:
-            times[p].append(ours(options.system, p, options.steps))
-    peer = statistics.median(times["lammps"])
-    for name, values in times.items():
-        median = statistics.median(values)
-        print(f"{name:8} best {min(values):7.1f}  median {median:7.1f} ns/atom-step  {peer / median:5.2f} x")
+    unit = "s" if options.cold else "ns/atom-step"
+    for system in options.system:
+        times = {name: [] for name in ["lammps", *options.precision]}
+        for _ in range(options.repeat):
+            for name in times:
+                value, energy = lammps(system, options) if name == "lammps" else ours(system, name, options)
+                times[name].append(value)
+                if name == "lammps":
+                    reference = energy
+                elif abs(energy - reference) > (1e-5 if name == "mixed" else 1e-7) * abs(reference):
+                    raise SystemExit(f"{system}: energies of the crystal differ: LAMMPS {reference} per atom, MsHpc {name} {energy}")
+        peer = statistics.median(times["lammps"])
+        for name, values in times.items():
+            median = statistics.median(values)
+            print(f"{system:8} {name:7} best {min(values):8.2f}  median {median:8.2f} {unit}  {peer / median:6.2f} x", flush=True)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ namespace MsHpc.Atomistics;
 public sealed unsafe partial class Domain
 {
     /// <summary>Where padding sits; beyond any cutoff, and squared still far from overflow in single precision.</summary>
-    private const double FarAway = 1e7;
+    internal const double FarAway = 1e7;
 
     // What a change of order moves (coordinates, tags, images) is gathered into another array of its size, and the two change places:
     // coordinates go through the forces, which are void then.

@@ -44,6 +44,9 @@ public sealed record MdOptions
     /// <summary>Steps between removals of the motion of the centre of mass; 0: never.</summary>
     public long RemoveMomentumEvery { get; init; }
 
+    /// <summary>Steps between evaluations of the energy, on which the conserved quantity is watched; steps with output always have it. More than 1 saves time.</summary>
+    public long EnergyEvery { get; init; } = 5;
+
     /// <summary>Whether forces from outside (walls, indenters, fields) act, so that the total momentum is not conserved.</summary>
     public bool ExternalForces { get; init; }
 
@@ -60,6 +63,7 @@ public sealed record MdOptions
         if (!(MaxTemperature > 0)) throw new InputException($"the largest temperature is {MaxTemperature} K; it must be positive");
         if (!(MaxMove > 0)) throw new InputException($"the largest move is {MaxMove} Å; it must be positive");
         ArgumentOutOfRangeException.ThrowIfNegative(RemoveMomentumEvery);
+        ArgumentOutOfRangeException.ThrowIfLessThan(EnergyEvery, 1);
         foreach (var group in Driven)
             foreach (int i in group.Atoms)
                 if ((uint)i >= (uint)atoms.Count) throw new InputException($"group '{group.Name}' names atom index {i}; there are {atoms.Count} atoms");

@@ -21,8 +21,6 @@ public sealed class MolecularDynamics
     private readonly Integrator _integrator;
     private readonly MdOptions _options;
     private readonly Motion _motion;
-    /// <summary>Steps between looks at the conserved quantity.</summary>
-    private const int MonitorInterval = 5;
 
     private readonly DriftMonitor _monitor = new();
     private readonly List<(long Interval, Action<MolecularDynamics> Action)> _callbacks = [];
@@ -164,7 +162,7 @@ public sealed class MolecularDynamics
     {
         bool measure = _integrator.NeedsVirial || _options.Deformation is not null;
         for (int k = 0; k < _callbacks.Count; k++) measure |= (Step + 1) % _callbacks[k].Interval == 0;
-        bool energy = measure || (Step + 1) % MonitorInterval == 0;
+        bool energy = measure || (Step + 1) % _options.EnergyEvery == 0;
         _motion.Want = measure ? Want.Virial : energy ? Want.Forces : Want.NoEnergy;
         _motion.Step = Step + 1;
         Remember();

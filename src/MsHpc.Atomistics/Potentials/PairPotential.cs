@@ -254,8 +254,10 @@ internal unsafe class PairPotential<TForm> : Interaction where TForm : struct, I
         double* sums = stackalloc double[24 * 8 + 8];
         sums = (double*)(((nuint)sums + 63) & ~(nuint)63);
         var lanes = Vector512.Create(0.0, 1, 2, 3, 4, 5, 6, 7);
-        Lanes total = Lanes.Zero, qq = Lanes.Zero, qi = Lanes.Zero;
+        Lanes qq = Lanes.Zero, qi = Lanes.Zero;
         bool masks = d.Pairs.HasMasks;
+        // A call between the loops below would keep what they need out of registers.
+        var total = Lanes.Zero;
         // With one kind of atom these stay in registers.
         var first = new PairRow<TTypes>(table, stride, type);
         Lanes cut = first[0];

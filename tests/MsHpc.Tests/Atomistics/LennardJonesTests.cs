@@ -36,7 +36,8 @@ public sealed class LennardJonesTests
         Assert.That(b.Forces, Is.EqualTo(a.Forces).Within(1e-13 * a.Forces.Max(Math.Abs)));
     }
 
-    // Rounding of single precision, 6e-8, of pair forces much larger than their sum.
+    // Rounding of single precision, 6e-8, of pair forces much larger than their sum, and of positions to multiples of 3e-8 Å here, which the force,
+    // ∝ r^-13, magnifies thirteenfold.
     [Test]
     public void Mixed([Values] bool shifted, [Values(1, 2, 9)] int types)
     {
@@ -51,11 +52,11 @@ public sealed class LennardJonesTests
         new ForceField(Make(Precision.Mixed)).Compute(many, Want.Virial, b);
         double square = a.Forces.Zip(b.Forces, (p, q) => (p - q) * (p - q)).Sum(), scale = a.Forces.Sum(p => p * p), worst = a.Forces.Zip(b.Forces, (p, q) => Math.Abs(p - q)).Max() / a.Forces.Max(Math.Abs);
         TestContext.Out.WriteLine($"force error: rms {Math.Sqrt(square / scale):E1} of rms, worst {worst:E1} of largest; energy {Math.Abs(b.Energy / a.Energy - 1):E1}");
-        Assert.That(Math.Sqrt(square / scale), Is.LessThan(5e-7));
+        Assert.That(Math.Sqrt(square / scale), Is.LessThan(7e-7));
         Assert.That(worst, Is.LessThan(1e-6));
         Assert.That(b.Energy, Is.EqualTo(a.Energy).Within(1e-6 * Math.Abs(a.Energy)));
         // Forces sum up to zero to 1e-7 only, and that counts times the distance from the origin.
-        Assert.That(b.Virial, Is.EqualTo(a.Virial).Within(1e-5 * a.Virial.Max(Math.Abs)));
+        Assert.That(b.Virial, Is.EqualTo(a.Virial).Within(2e-5 * a.Virial.Max(Math.Abs)));
     }
 
     // The same bits on one, two and four threads, over steps with pruning and sorting, in a box long enough for several chains of tiles.
