@@ -86,7 +86,8 @@ internal static class AtomLanguage
             ".data" or ".lmp" => LammpsData.Read(file, m.Get(StyleKey), m.Get(FileUnitsKey), (m.Get(Scale14Key)![0], m.Get(Scale14Key)![1])).Atoms,
             _ => LammpsDump.Read(file, m.Get(DumpElementsKey), m.Get(FileUnitsKey)).Atoms,
         };
-        return new SystemChoice(Path.GetFileName(file), file, Make, Make, null);
+        Atoms Some() => Make() is { Count: > 0 } atoms ? atoms : throw new InputException(file, 0, 0, "there are no atoms in it");
+        return new SystemChoice(Path.GetFileName(file), file, Some, Some, null);
     }
 
     // ---- run -----------------------------------------------------------------------------------------------------------------------

@@ -24,7 +24,8 @@ internal sealed class EnergyEngine(Job job, Comm comm, ThreadTeam team) : OneSte
         var tally = ForceField.Compute(domain, Want.Virial);
         _results = new CalculatorResults(Atoms.Count) { Energy = tally.Energy };
         domain.StoreForces(_results.Forces);
-        Comm.AllReduceSum(_results.Forces);
+        if (!double.IsFinite(tally.Energy) || !_results.Forces.All(double.IsFinite))
+            throw new NumericalException("the energy or a force is not a finite number: some atoms lie on top of each other, or closer than the potential allows");
         for (int k = 0; k < 6; k++) _results.Virial[k] = tally.Virial[k];
         return (Values(_results), string.Create(CultureInfo.InvariantCulture, $"energy {_results.Energy:R} eV, {_results.Energy / Atoms.Count:F6} eV/atom, largest force {LargestForce(_results):G4} eV/Å"));
     }

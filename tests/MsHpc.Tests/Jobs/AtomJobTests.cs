@@ -167,6 +167,22 @@ public sealed class AtomJobTests
         Assert.That(result.History.Steps[0].Values[2], Is.EqualTo(24 * 0.0103 / 3.405).Within(1e-14));
     }
 
+    [TestCase("0\n\n", "no atoms")]
+    [TestCase("2\n\nAr 0 0 0\nAr 0 0 0\n", "on top of each other")]
+    public void FilesWithoutAnEnergyAreRefused(string content, string words)
+    {
+        string folder = TestData.Scratch();
+        File.WriteAllText(Path.Combine(folder, "atoms.xyz"), content);
+        string file = Write("""
+            schema: mshpc/1
+            job: {name: test, type: energy}
+            system: {file: atoms.xyz}
+            model: {lennard_jones: {epsilon: 0.0103 eV, sigma: 3.405 Å, cutoff: 8.5 Å}}
+
+            """, folder);
+        Assert.That(() => Run(JobFile.Load(file), folder), Throws.InstanceOf<MsHpcException>().With.Message.Contains(words));
+    }
+
     // Amber files as a job: the energy is Amber's, whose constant of Coulomb differs from CODATA's in the fifth digit.
     [Test]
     public void AmberMoleculeHasTheEnergyOfOpenMm()
