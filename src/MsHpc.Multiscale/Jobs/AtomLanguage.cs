@@ -252,9 +252,22 @@ internal static class AtomLanguage
         public override JsonObject Schema(JsonObject defs) => new() { ["type"] = "string", ["pattern"] = @"\.(extxyz|xyz|dump|lammpstrj|h5|h5md)$" };
     }
 
+    /// <summary>Files of one name would take each other's place; names of checkpoints are the run's own.</summary>
+    private static void CheckNames(MapValues m, JobReader reader, bool frames, bool last)
+    {
+        static string Plain(string name) => Path.GetRelativePath("/", Path.GetFullPath(name, "/"));
+        string? trajectory = frames && m.Has(TrajectoryKey) ? m.Get(TrajectoryKey).File : null, structure = last ? m.Get(LastKey) : null;
+        Node At(string key) => m.Node[key] is not { } at ? m.Node : at["file"] ?? at;
+        foreach (var (key, name) in new[] { ("trajectory", trajectory), ("structure", structure) })
+            if (name is not null && Plain(name).StartsWith("checkpoint-", StringComparison.Ordinal)) reader.Fault(At(key), $"'{key}' is written to {name}, and files that begin with checkpoint- are the run's own: choose another name");
+        if (trajectory is not null && structure is not null && Plain(trajectory) == Plain(structure))
+            reader.Fault(At("trajectory"), $"'trajectory' and 'structure'{(m.Has(LastKey) ? "" : " (which was left out)")} would both be written to {structure}: choose another name for one of them");
+    }
+
     private static MapSpec<(OutputChoice, AtomOutput)> Output(string word, params Key[] more) => new(word + "_output", "What is written into the output folder.", m => (
         new OutputChoice(null, word == "md" ? "thermo.csv" : null, m.Get(JobLanguage.Summary), [], 1, m.Get(JobLanguage.Checkpoint).Steps, m.Get(JobLanguage.Checkpoint).Seconds, m.Get(JobLanguage.Checkpoint).Keep),
-        new AtomOutput(m.Get(ThermoKey), m.Has(TrajectoryKey) ? m.Get(TrajectoryKey).File : null, m.Has(TrajectoryKey) ? m.Get(TrajectoryKey).Every : 0, m.Get(LastKey)) { Analysis = m.Get(AtomAnalyses.Key) ?? [] }), [JobLanguage.Summary, .. more]);
+        new AtomOutput(m.Get(ThermoKey), m.Has(TrajectoryKey) ? m.Get(TrajectoryKey).File : null, m.Has(TrajectoryKey) ? m.Get(TrajectoryKey).Every : 0, m.Get(LastKey)) { Analysis = m.Get(AtomAnalyses.Key) ?? [] }), [JobLanguage.Summary, .. more])
+    { Check = (m, reader) => CheckNames(m, reader, more.Contains(TrajectoryKey), more.Contains(LastKey)) };
 
     // ---- the job -------------------------------------------------------------------------------------------------------------------
 
@@ -314,6 +327,9 @@ internal static class AtomLanguage
         bool periodic = atoms.Cell.Periodic[0] && atoms.Cell.Periodic[1] && atoms.Cell.Periodic[2];
         if (type is JobType.Elastic && !periodic) reader.Fault(root["system"]!, "elastic constants need a cell that is periodic in three directions");
         if (type is JobType.Elastic && atoms.Count > 500) reader.Fault(root["system"]!, $"{atoms.Count} atoms are more than elastic constants are computed of here (500): give one cell of the crystal");
+        // These scale velocities: zero stays zero.
+        if (job.Run.Ensemble?.Name is "nose_hoover" or "npt" or "velocity_rescaling" or "berendsen" && job.System.Temperature is null or 0 && atoms.Velocities.All(v => v == 0))
+            reader.Fault(root["run"]!["ensemble"]!, $"'{job.Run.Ensemble!.Name}' scales velocities, and all are zero: set 'temperature' of 'system', or take langevin, which needs no start");
         if (type is JobType.Md && job.Run.Ensemble?.Name == "npt" && !periodic) reader.Fault(root["run"]!["ensemble"]!, "a barostat needs a cell that is periodic in three directions");
     }
 

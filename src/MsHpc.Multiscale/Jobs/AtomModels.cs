@@ -23,9 +23,9 @@ internal static class AtomModels
     private static readonly Key<double> CutoffKey = Need("cutoff", Positive(Dimension.Distance), "cutoff");
 
     /// <summary>A law between pairs: its numbers for all pairs alike, or pair by pair.</summary>
-    private static (string, Spec<InteractionChoice>, bool) PairLaw<T>(string name, string doc, Func<double[], double, T> make, T off, Func<T, T, T>? mix, Func<int, Func<int, int, T>, Truncation, Precision, Interaction> create, bool mixed, params (string Name, Dimension Dimension, string Doc)[] numbers)
+    private static (string, Spec<InteractionChoice>, bool) PairLaw<T>(string name, string doc, Func<double[], double, T> make, T off, Func<T, T, T>? mix, Func<int, Func<int, int, T>, Truncation, Precision, Interaction> create, bool mixed, params (string Name, NumberSpec Values, string Doc)[] numbers)
     {
-        Key<double>[] needed = [.. numbers.Select(n => Need(n.Name, new NumberSpec(n.Dimension), n.Doc))], optional = [.. numbers.Select(n => May(n.Name, new NumberSpec(n.Dimension), n.Doc + ", of all pairs", 0.0))];
+        Key<double>[] needed = [.. numbers.Select(n => Need(n.Name, n.Values, n.Doc))], optional = [.. numbers.Select(n => May(n.Name, n.Values, n.Doc + ", of all pairs", 0.0))];
         var cutoffAll = May("cutoff", Positive(Dimension.Distance), "cutoff of all pairs", 0.0);
         var one = new MapSpec<(string A, string B, T Value)>(name + "_pair", $"Parameters of one pair of kinds of atoms.", m => (m.Get(OfKey)[0], m.Get(OfKey)[1], make([.. needed.Select(k => m.Get(k))], m.Get(CutoffKey))),
             [OfKey, .. needed, CutoffKey]);
@@ -64,7 +64,13 @@ internal static class AtomModels
             {
                 bool any = optional.Any(m.Has) || m.Has(cutoffAll);
                 if (m.Has(pairs) && any) reader.Fault(m.Node, $"give the numbers of all pairs, or 'pairs', not both");
-                if (m.Has(pairs)) return;
+                if (m.Has(pairs))
+                {
+                    var seen = new HashSet<(string, string)>();
+                    foreach (var (at, (a, b, _)) in m.Node["pairs"]!.Items.Zip(m.Get(pairs)!))
+                        if (!seen.Add(string.CompareOrdinal(a, b) < 0 ? (a, b) : (b, a))) reader.Fault(at["of"]!, $"the pair {a}–{b} is there twice");
+                    return;
+                }
                 foreach (var key in optional.Append(cutoffAll)) if (!m.Has(key)) reader.Fault(m.Node, $"'{key.Name}' is missing: {key.Doc}");
             },
         }, false);
@@ -220,11 +226,11 @@ internal static class AtomModels
     private static readonly (string Name, Spec<InteractionChoice> Spec, bool Bare)[] s_laws =
     [
         PairLaw("lennard_jones", "Lennard-Jones: 4ε[(σ/r)¹² − (σ/r)⁶].", (n, cutoff) => new LennardJonesPair(n[0], n[1], cutoff), default, LennardJones.Mix, (types, pairs, truncation, precision) => LennardJones.Create(types, pairs, truncation, precision), true,
-            ("epsilon", Dimension.Energy, "depth ε"), ("sigma", Dimension.Distance, "σ")),
+            ("epsilon", NotNegative(Dimension.Energy), "depth ε"), ("sigma", Positive(Dimension.Distance), "σ")),
         PairLaw("morse", "Morse: D [e² − 2e], e = exp(−α (r − r₀)).", (n, cutoff) => new MorsePair(n[0], n[1], n[2], cutoff), default, null, (types, pairs, truncation, _) => Morse.Create(types, pairs, truncation), false,
-            ("depth", Dimension.Energy, "depth D"), ("alpha", Dimension.Distance.Power(-1), "α"), ("r0", Dimension.Distance, "distance r₀ of the minimum")),
+            ("depth", NotNegative(Dimension.Energy), "depth D"), ("alpha", Positive(Dimension.Distance.Power(-1)), "α"), ("r0", Positive(Dimension.Distance), "distance r₀ of the minimum")),
         PairLaw("buckingham", "Buckingham: A exp(−r/ρ) − C/r⁶.", (n, cutoff) => new BuckinghamPair(n[0], n[1], n[2], cutoff), default, null, (types, pairs, truncation, _) => Buckingham.Create(types, pairs, truncation), false,
-            ("A", Dimension.Energy, "A"), ("rho", Dimension.Distance, "ρ"), ("C", Dimension.Energy * Dimension.Distance.Power(6), "C")),
+            ("A", NotNegative(Dimension.Energy), "A"), ("rho", Positive(Dimension.Distance), "ρ"), ("C", NotNegative(Dimension.Energy * Dimension.Distance.Power(6)), "C")),
         Charges("damped_shifted_coulomb", "Charges, by damped shifted force, with the self energy.", (m, _) => [new("damped_shifted_coulomb", DampedShiftedCoulomb.Create(m.Get(AlphaKey), m.Get(CutoffKey), m.Get(PermittivityKey)))], false, AlphaKey, CutoffKey, PermittivityKey),
         Charges("coulomb", "Charges, all pairs within the cutoff without correction: for molecules in vacuum.", (m, atoms) =>
         {

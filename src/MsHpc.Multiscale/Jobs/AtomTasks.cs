@@ -192,8 +192,13 @@ internal sealed class ElasticEngine(Job job, Comm comm) : OneStepEngine(job, com
 }
 
 /// <summary>Phonon dispersion.</summary>
-internal sealed class PhononEngine(Job job, Comm comm) : OneStepEngine(job, comm)
+internal sealed class PhononEngine : OneStepEngine
 {
+    public PhononEngine(Job job, Comm comm) : base(job, comm)
+    {
+        if (AtomPlan.Narrow(Atoms, Choice, ForceField.Reach) is { } warning) Notes.Add(warning);
+    }
+
     private readonly List<double> _distance = [];
     private readonly List<double[]> _bands = [];
     private readonly List<(double At, string Label)> _ticks = [];

@@ -224,6 +224,33 @@ public sealed class AtomLanguageTests
         Assert.That(plan, Does.Contain("group bottom: 64 atoms").And.Contain("rdf.csv: radial distribution function, 8 samples").And.Contain("common_neighbors.csv"));
     }
 
+    // Of the numbers that the file gives them, not of their places in it.
+    [Test]
+    public void MessagesNameAtomsByTheirIds()
+    {
+        string folder = TestData.Scratch();
+        File.WriteAllText(Path.Combine(folder, "a.extxyz"), "2\nLattice=\"20 0 0 0 20 0 0 0 20\" pbc=\"F F F\" Properties=species:S:1:pos:R:3:id:I:1\nAr 5 5 5 31\nAr 9 5 -1 47\n");
+        string file = Write("""
+            schema: mshpc/1
+            job: {name: test, type: energy}
+            system: {file: a.extxyz}
+            model: {wall: {lennard_jones_126: {normal: [0, 0, 1], offset: 0, epsilon: 0.3, sigma: 2.2, cutoff: 6}}}
+
+            """, folder);
+        Assert.That(() => Run(JobFile.Load(file), folder), Throws.TypeOf<NumericalException>().With.Message.Contains("atom 47 at (9, 5, -1) is behind the Lennard-Jones 12-6 wall"));
+    }
+
+    // In the log, on the screen and on the page, not only in a plan that nobody asked for.
+    [Test]
+    public void PhononsOfANarrowSupercellCarryAWarning()
+    {
+        string folder = TestData.Scratch();
+        var recorder = new Recorder();
+        Run(JobFile.Load(Path.Combine(JobKit.Examples, "md-silicon", "phonon.yaml"), ["run.supercell=[2, 2, 2]", "run.dos_mesh=0"]), folder, recorder: recorder);
+        Assert.That(recorder.Warnings, Has.Some.Contains("the supercell is").And.Some.Contains("force constants of images overlap"));
+        foreach (string name in new[] { "run.log", "summary.html", "summary.json" }) Assert.That(File.ReadAllText(Path.Combine(folder, name)), Does.Contain("force constants of images overlap"), name);
+    }
+
     // A cell that is stretched: the stress rises, the page shows it over strain.
     [Test]
     public void DeformedCellGivesStressOverStrain()

@@ -121,6 +121,25 @@ public sealed class AtomFileTests
         Assert.That(read.Cell.Volume, Is.EqualTo(atoms.Cell.Volume).Within(1e-11));
     }
 
+    // A left-handed cell is the same box seen from the far end of c: nothing in it moves, and the lattice is the same.
+    [Test]
+    public void LeftHandedCellsAreTheSameBox()
+    {
+        string folder = TestData.Scratch();
+        var old = Sample();
+        var cell = old.Atoms.Cell;
+        double[] h = [.. cell.Rows];
+        var atoms = new Atoms(old.Atoms.Species, old.Atoms.Types, old.Atoms.Positions, new Cell([.. h[..6], -h[6], -h[7], -h[8]], null, [cell.Origin[0] + h[6], cell.Origin[1] + h[7], cell.Origin[2] + h[8]]));
+        LammpsDump.Write(Path.Combine(folder, "a.dump"), new AtomFrame(atoms));
+        LammpsData.Write(Path.Combine(folder, "a.data"), atoms);
+        foreach (var read in new[] { LammpsDump.Read(Path.Combine(folder, "a.dump")).Atoms, LammpsData.Read(Path.Combine(folder, "a.data")).Atoms })
+        {
+            Assert.That(read.Cell.Rows.ToArray(), Is.EqualTo(h).Within(1e-14));
+            Assert.That(read.Cell.Origin.ToArray(), Is.EqualTo(cell.Origin.ToArray()).Within(1e-14));
+            Assert.That(read.Positions, Is.EqualTo(atoms.Positions).Within(1e-13));
+        }
+    }
+
     // LAMMPS takes our data file, and its energy and forces of it are ours: that is the whole way there and, through its dump, back.
     [Test]
     public void LammpsReadsOurDataAndWeItsDump()
