@@ -33,7 +33,7 @@ internal static class AtomLanguage
         int[] cells = [.. m.Get(CellsKey)!];
         Atoms Make(int[] times) => Crystal.Create(structure, [.. names.Select(n => Crystal.Element(n))], m.Get(AKey), times,
             m.Get(CKey), m.Get(PrimitiveKey), m.Get(OrientationKey)?.Select(o => o.ToArray()).ToArray(), m.Get(VacuumKey), m.Get(OffsetKey));
-        return new SystemChoice($"{structure} {string.Join(' ', names)}, {string.Join(" × ", cells)} cells", null, () => Make(cells), () => Make([1, 1, 1]), null);
+        return new SystemChoice($"{structure} {string.Join(' ', names)}, {string.Join(" × ", cells)} cells", null, _ => Make(cells), () => Make([1, 1, 1]), null);
     }, StructureKey, ElementKey, ElementsKey, AKey, CKey, CellsKey, PrimitiveKey, OrientationKey, VacuumKey, OffsetKey)
     { ExactlyOne = [[ElementKey, ElementsKey]] };
 
@@ -47,8 +47,18 @@ internal static class AtomLanguage
     {
         string prmtop = m.Get(AtomModels.PrmtopKey), inpcrd = m.Get(InpcrdKey);
         Atoms Make() => AmberTopology.Read(prmtop, inpcrd, m.Get(RigidKey)).Atoms;
-        return new SystemChoice(Path.GetFileName(prmtop), prmtop, Make, Make, null) { Other = inpcrd };
+        return new SystemChoice(Path.GetFileName(prmtop), prmtop, _ => Make(), Make, null) { Other = inpcrd };
     }, AtomModels.PrmtopKey, InpcrdKey, RigidKey), "Amber files; their force field is the model 'amber'");
+    private static readonly Key<IReadOnlyList<int>> MoleculesKey = Need<IReadOnlyList<int>>("molecules", Triple, "molecules along x, y, z");
+    // 1 g/cm³ = 1e-24 g/Å³.
+    private const double GramPerCubicCentimetre = 1e-27 / Codata.AtomicMass;
+    private static readonly Key<double> DensityKey = May("density", Positive(Dimension.Density), "mass density, '0.997 g/cm^3'", 0.997 * GramPerCubicCentimetre);
+    private static readonly Key<SystemChoice> WaterKey = May<SystemChoice>("water", new MapSpec<SystemChoice>("water_system", "Rigid water molecules on a lattice, turned at random: a start for equilibration.", m =>
+    {
+        var (model, n, density) = (m.Get(AtomModels.WaterModelKey)!, m.Get(MoleculesKey)!, m.Get(DensityKey) / GramPerCubicCentimetre);
+        Atoms Make(int seed, IReadOnlyList<int> n) => model.Box(n[0], n[1], n[2], (ulong)seed, density);
+        return new SystemChoice($"water, {model.Name}, {string.Join(" × ", n)} molecules", null, seed => Make(seed, n), () => Make(0, n), null);
+    }, AtomModels.WaterModelKey, MoleculesKey, DensityKey), "a box of rigid water; its forces are the model 'water'");
     private static readonly Key<string> StyleKey = May<string>("atom_style", new ChoiceSpec<string>(("atomic", "atomic", "id type x y z"), ("charge", "charge", "id type q x y z"),
         ("molecular", "molecular", "id molecule type x y z"), ("full", "full", "id molecule type q x y z")), "of a LAMMPS data file that does not say it");
     private static readonly Key<LammpsUnits> FileUnitsKey = May("file_units", new ChoiceSpec<LammpsUnits>(("metal", LammpsUnits.Metal, "eV, Å, ps"), ("real", LammpsUnits.Real, "kcal/mol, Å, fs")), "units of a LAMMPS file", LammpsUnits.Metal);
@@ -62,7 +72,7 @@ internal static class AtomLanguage
     {
         double? temperature = m.Optional(StartTemperatureKey);
         int[] repeat = [.. m.Get(RepeatKey)!];
-        var source = m.Has(CrystalKey) ? m.Get(CrystalKey)! : m.Has(AmberKey) ? m.Get(AmberKey)! : FromFile(m);
+        var source = m.Has(CrystalKey) ? m.Get(CrystalKey)! : m.Has(WaterKey) ? m.Get(WaterKey)! : m.Has(AmberKey) ? m.Get(AmberKey)! : FromFile(m);
         bool again = repeat.Any(n => n > 1);
         var charges = m.Get(ChargesKey);
         Atoms Charged(Atoms atoms)
@@ -73,9 +83,9 @@ internal static class AtomLanguage
             for (int i = 0; i < atoms.Count && charges is not null; i++) if (charges.TryGetValue(symbols[atoms.Types[i]], out double q)) atoms.Charges[i] = q;
             return atoms;
         }
-        return source with { Temperature = temperature, Sample = () => Charged(source.Sample()), Make = () => Charged(again ? Crystal.Repeat(source.Make(), repeat) : source.Make()), Description = again ? $"{source.Description}, repeated {string.Join(" × ", repeat)}" : source.Description };
-    }, FileKey, CrystalKey, AmberKey, StyleKey, FileUnitsKey, DumpElementsKey, Scale14Key, ChargesKey, RepeatKey, StartTemperatureKey)
-    { ExactlyOne = [[FileKey, CrystalKey, AmberKey]] };
+        return source with { Temperature = temperature, Sample = () => Charged(source.Sample()), Make = seed => Charged(again ? Crystal.Repeat(source.Make(seed), repeat) : source.Make(seed)), Description = again ? $"{source.Description}, repeated {string.Join(" × ", repeat)}" : source.Description };
+    }, FileKey, CrystalKey, WaterKey, AmberKey, StyleKey, FileUnitsKey, DumpElementsKey, Scale14Key, ChargesKey, RepeatKey, StartTemperatureKey)
+    { ExactlyOne = [[FileKey, CrystalKey, WaterKey, AmberKey]] };
 
     private static SystemChoice FromFile(MapValues m)
     {
@@ -87,7 +97,7 @@ internal static class AtomLanguage
             _ => LammpsDump.Read(file, m.Get(DumpElementsKey), m.Get(FileUnitsKey)).Atoms,
         };
         Atoms Some() => Make() is { Count: > 0 } atoms ? atoms : throw new InputException(file, 0, 0, "there are no atoms in it");
-        return new SystemChoice(Path.GetFileName(file), file, Some, Some, null);
+        return new SystemChoice(Path.GetFileName(file), file, _ => Some(), Some, null);
     }
 
     // ---- run -----------------------------------------------------------------------------------------------------------------------
