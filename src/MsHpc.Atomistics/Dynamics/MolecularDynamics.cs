@@ -23,7 +23,7 @@ public sealed class MolecularDynamics
     private readonly Motion _motion;
 
     private readonly DriftMonitor _monitor = new();
-    private readonly List<(long Interval, Action<MolecularDynamics> Action)> _callbacks = [];
+    private readonly List<(long Interval, Action<MolecularDynamics> Action, bool Measures)> _callbacks = [];
     private bool _forces, _virial, _stale, _stop;
     private double[] _oldState = [];
     private double _oldWork, _earlier; // what steps of another length before a restart took beyond those of this run
@@ -107,10 +107,13 @@ public sealed class MolecularDynamics
     }
 
     /// <summary>Calls <paramref name="action"/> after each step whose number is a multiple of <paramref name="interval"/>, in the order of registration.</summary>
-    public void Every(long interval, Action<MolecularDynamics> action)
+    /// <param name="interval">Steps.</param>
+    /// <param name="action">Told of the run.</param>
+    /// <param name="measures">Whether it calls <see cref="Measure"/>: energies and virial are computed along with the forces of its steps, which costs less than afterwards.</param>
+    public void Every(long interval, Action<MolecularDynamics> action, bool measures = true)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(interval, 1);
-        _callbacks.Add((interval, action));
+        _callbacks.Add((interval, action, measures));
     }
 
     /// <summary>Ends <see cref="Run"/> after the present step; for callbacks. All ranks must call it.</summary>
@@ -167,7 +170,7 @@ public sealed class MolecularDynamics
     private void OneStep()
     {
         bool measure = _integrator.NeedsVirial || _options.Deformation is not null;
-        for (int k = 0; k < _callbacks.Count; k++) measure |= (Step + 1) % _callbacks[k].Interval == 0;
+        for (int k = 0; k < _callbacks.Count; k++) measure |= _callbacks[k].Measures && (Step + 1) % _callbacks[k].Interval == 0;
         bool energy = measure || (Step + 1) % _options.EnergyEvery == 0;
         _motion.Want = measure ? Want.Virial : energy ? Want.Forces : Want.NoEnergy;
         _motion.Step = Step + 1;

@@ -31,8 +31,8 @@ internal sealed class MdEngine : AtomEngine
         _md = new MolecularDynamics(Atoms, ForceField, run.Ensemble!.Make(Model), Task.MakeOptions(Model, job.Seed), comm, team);
         _md.Every(Task.Output.Thermo, Measure);
         _analyses = AtomAnalyses.Make(Task.Output, Atoms, run);
-        foreach (var analysis in _analyses) _md.Every(analysis.Choice.Every, md => Sample(analysis, md));
-        if (Task.Output.Trajectory is not null) _md.Every(Task.Output.TrajectoryEvery, Frame);
+        foreach (var analysis in _analyses) _md.Every(analysis.Choice.Every, md => Sample(analysis, md), measures: false);
+        if (Task.Output.Trajectory is not null) _md.Every(Task.Output.TrajectoryEvery, Frame, measures: false);
     }
 
     protected override string Doing => $"{Task.Run.Steps} steps of {G(Task.Run.TimeStep)} fs, {Task.Run.Ensemble!.Name}";

@@ -224,6 +224,52 @@ public sealed class AtomLanguageTests
         Assert.That(plan, Does.Contain("group bottom: 64 atoms").And.Contain("rdf.csv: radial distribution function, 8 samples").And.Contain("common_neighbors.csv"));
     }
 
+    private const string WaterBox = """
+        schema: mshpc/1
+        job: {name: test, type: energy}
+        system: {water: {model: spce, molecules: [5, 4, 4], density: 0.9 g/cm^3}}
+        model: {water: {model: spce, cutoff: 6, accuracy: 1e-8}}
+
+        """;
+
+    // One pass over the pairs or two: the same sum.
+    [Test]
+    public void WaterIsItsLawsTogether()
+    {
+        string folder = TestData.Scratch(), file = Write(WaterBox, folder);
+        double Energy(params string[] set) => Run(JobFile.Load(file, set), folder).History.Steps[0].Values[0];
+        const string Apart = "model=[{lennard_jones: {pairs: [{of: [O, O], epsilon: 0.650194 kJ/mol, sigma: 3.16557, cutoff: CUT}, {of: [H, H], epsilon: 0, sigma: 1, cutoff: CUT}]}}, {pme: {cutoff: 6, accuracy: 1e-8}}]";
+        string Models() => File.ReadAllText(Path.Combine(folder, "run.log"));
+        const string Together = "Lennard-Jones (Proc. R. Soc. Lond. A 106, 463) with Ewald real-space sum";
+        double water = Energy();
+        Assert.That(Models(), Does.Contain(Together));
+        Assert.That(Energy(Apart.Replace("CUT", "6", StringComparison.Ordinal)), Is.EqualTo(water).Within(1e-12 * Math.Abs(water)), "the same terms");
+        Assert.That(Models(), Does.Contain(Together));
+        // No oxygens are 6 Å apart here. 30,000 pairs of about 1 eV, each rounded to 1e-16 of it.
+        Assert.That(Energy(Apart.Replace("CUT", "6.000001", StringComparison.Ordinal)), Is.EqualTo(water).Within(3e4 * 1e-16 * 100));
+        Assert.That(Models(), Does.Not.Contain(Together));
+        Assert.That(Energy("model.water.precision=mixed"), Is.EqualTo(water).Within(1e-6 * Math.Abs(water)).And.Not.EqualTo(water), "pairs in single precision");
+        var box = JobFile.Load(file).Atoms!.MakeAtoms(1);
+        Assert.That(box.Cell.Volume, Is.EqualTo(80 * 18.0154 * 1.66053906892 / 0.9).Within(1e-6));
+        Assert.That(JobFile.Load(file).Atoms!.MakeAtoms(2).Positions, Is.Not.EqualTo(box.Positions), "the job's seed");
+    }
+
+    [TestCase("model: {water: {model: spce", "model: {water: {model: tip3p", "atom 1 (O) has the charge -0.8476 e, and TIP3P (J. Chem. Phys. 79, 926) has -0.834")]
+    [TestCase("model: spce, molecules", "model: tip4p, molecules", "unknown choice 'tip4p'")]
+    [TestCase("[5, 4, 4]", "80", "three whole numbers")]
+    [TestCase("0.9 g/cm^3", "0.9 g", "")]
+    public void SlipsOfWaterAreNamed(string right, string wrong, string sentence) =>
+        Assert.That(string.Join('\n', JobKit.Faults(Write(WaterBox.Replace(right, wrong, StringComparison.Ordinal), TestData.Scratch()))), Does.Contain(sentence).And.Not.Empty);
+
+    // In groups of multiple time steps the two stay apart, by their names.
+    [Test]
+    public void MultipleTimeStepsKeepTermsApart()
+    {
+        string folder = TestData.Scratch();
+        var job = JobFile.Load(Write(WaterBox.Replace("type: energy", "type: md", StringComparison.Ordinal) + "run: {timestep: 1 fs, steps: 1, ensemble: {rrespa: {groups: {slow: {evaluations: 1, terms: [coulomb_reciprocal]}, fast: {evaluations: 2, terms: [lennard_jones, coulomb_real]}}}}}\n", folder));
+        Assert.That(job.Atoms!.MakeModel(job.Atoms.MakeAtoms(1)).Terms.Select(t => t.Term.Name).Distinct(), Is.EqualTo(["lennard_jones", "coulomb_real", "coulomb_reciprocal"]));
+    }
+
     // Of the numbers that the file gives them, not of their places in it.
     [Test]
     public void MessagesNameAtomsByTheirIds()
