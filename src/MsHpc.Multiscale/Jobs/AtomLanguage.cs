@@ -26,15 +26,22 @@ internal static class AtomLanguage
 
     private static readonly Key<double> OffsetKey = May("offset", NumberSpec.Any, "shift of the atoms along the third edge, in parts of a repeat: where the vacuum cuts the crystal", 0.0);
 
-    private static readonly MapSpec<SystemChoice> CrystalSpec = new("crystal", "A perfect crystal.", m =>
+    private static readonly Key<IReadOnlyList<int>> RemoveKey = May<IReadOnlyList<int>>("remove", new ListSpec<int>(new IntegerSpec(1), "ids of atoms", 1), "atoms that are taken out: vacancies", []);
+
+    private static readonly MapSpec<SystemChoice> CrystalSpec = new("crystal", "A perfect crystal, or one with surfaces and vacancies.", m =>
     {
         string[] names = m.Has(ElementKey) ? [m.Get(ElementKey)!] : [.. m.Get(ElementsKey)!];
         string structure = m.Get(StructureKey);
         int[] cells = [.. m.Get(CellsKey)!];
-        Atoms Make(int[] times) => Crystal.Create(structure, [.. names.Select(n => Crystal.Element(n))], m.Get(AKey), times,
-            m.Get(CKey), m.Get(PrimitiveKey), m.Get(OrientationKey)?.Select(o => o.ToArray()).ToArray(), m.Get(VacuumKey), m.Get(OffsetKey));
-        return new SystemChoice($"{structure} {string.Join(' ', names)}, {string.Join(" × ", cells)} cells", null, _ => Make(cells), () => Make([1, 1, 1]), null);
-    }, StructureKey, ElementKey, ElementsKey, AKey, CKey, CellsKey, PrimitiveKey, OrientationKey, VacuumKey, OffsetKey)
+        double vacuum = m.Get(VacuumKey);
+        var removed = m.Get(RemoveKey)!;
+        Atoms Make(int[] times, double vacuum) => Crystal.Create(structure, [.. names.Select(n => Crystal.Element(n))], m.Get(AKey), times,
+            m.Get(CKey), m.Get(PrimitiveKey), m.Get(OrientationKey)?.Select(o => o.ToArray()).ToArray(), vacuum, m.Get(OffsetKey));
+        return new SystemChoice($"{structure} {string.Join(' ', names)}, {string.Join(" × ", cells)} cells", null, _ => Crystal.Remove(Make(cells, vacuum), removed), () => Make([1, 1, 1], vacuum), null)
+        {
+            Perfect = vacuum > 0 || removed.Count > 0 ? () => Make([1, 1, 1], 0) : null, Surfaces = vacuum > 0,
+        };
+    }, StructureKey, ElementKey, ElementsKey, AKey, CKey, CellsKey, PrimitiveKey, OrientationKey, VacuumKey, OffsetKey, RemoveKey)
     { ExactlyOne = [[ElementKey, ElementsKey]] };
 
     private static readonly string[] s_suffixes = [".extxyz", ".xyz", ".data", ".lmp", ".dump", ".lammpstrj"];
@@ -83,7 +90,7 @@ internal static class AtomLanguage
             for (int i = 0; i < atoms.Count && charges is not null; i++) if (charges.TryGetValue(symbols[atoms.Types[i]], out double q)) atoms.Charges[i] = q;
             return atoms;
         }
-        return source with { Temperature = temperature, Sample = () => Charged(source.Sample()), Make = seed => Charged(again ? Crystal.Repeat(source.Make(seed), repeat) : source.Make(seed)), Description = again ? $"{source.Description}, repeated {string.Join(" × ", repeat)}" : source.Description };
+        return source with { Temperature = temperature, Sample = () => Charged(source.Sample()), Perfect = source.Perfect is { } perfect ? () => Charged(perfect()) : null, Make = seed => Charged(again ? Crystal.Repeat(source.Make(seed), repeat) : source.Make(seed)), Description = again ? $"{source.Description}, repeated {string.Join(" × ", repeat)}" : source.Description };
     }, FileKey, CrystalKey, WaterKey, AmberKey, StyleKey, FileUnitsKey, DumpElementsKey, Scale14Key, ChargesKey, RepeatKey, StartTemperatureKey)
     { ExactlyOne = [[FileKey, CrystalKey, WaterKey, AmberKey]] };
 

@@ -13,6 +13,12 @@ namespace MsHpc.Multiscale.Jobs;
 /// <param name="Temperature">Velocities are drawn for this temperature, K; null: as they are.</param>
 public sealed record SystemChoice(string Description, string? File, Func<int, Atoms> Make, Func<Atoms> Sample, double? Temperature)
 {
+    /// <summary>Makes a cell of the perfect crystal that surfaces or vacancies were cut into; null where there are none.</summary>
+    public Func<Atoms>? Perfect { get; init; }
+
+    /// <summary>Whether there are two surfaces across the third edge.</summary>
+    public bool Surfaces { get; init; }
+
     /// <summary>A second file; null for none.</summary>
     public string? Other { get; init; }
 }

@@ -294,6 +294,8 @@ public sealed class AtomJobTests
     [TestCase("md-lj-melt/job.yaml", "temperature [K]")]
     [TestCase("md-water/job.yaml", "g(r)")]
     [TestCase("md-copper-indent/job.yaml", "part of the atoms")]
+    [TestCase("md-defects/vacancy.yaml", "formation energy of the vacancies")]
+    [TestCase("md-defects/surface.yaml", "surface energy")]
     [TestCase("md-silicon/elastic.yaml", "Young")]
     [TestCase("md-silicon/phonon.yaml", "Γ")]
     public void ExamplesRun(string example, string inPage)
