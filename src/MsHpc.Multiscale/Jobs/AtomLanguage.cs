@@ -44,8 +44,8 @@ internal static class AtomLanguage
     }, StructureKey, ElementKey, ElementsKey, AKey, CKey, CellsKey, PrimitiveKey, OrientationKey, VacuumKey, OffsetKey, RemoveKey)
     { ExactlyOne = [[ElementKey, ElementsKey]] };
 
-    private static readonly string[] s_suffixes = [".extxyz", ".xyz", ".data", ".lmp", ".dump", ".lammpstrj"];
-    private static readonly Key<string> FileKey = May<string>("file", new FileSpec("a file of atoms", s_suffixes), "extxyz, LAMMPS data (.data, .lmp) or dump (.dump, .lammpstrj); of several frames the last");
+    private static readonly string[] s_suffixes = [".extxyz", ".xyz", ".data", ".lmp", ".dump", ".lammpstrj", ".h5", ".h5md"];
+    private static readonly Key<string> FileKey = May<string>("file", new FileSpec("a file of atoms", s_suffixes), "extxyz, LAMMPS data (.data, .lmp) or dump (.dump, .lammpstrj), H5MD (.h5, .h5md); of several frames the last");
     private static readonly Key<SystemChoice> CrystalKey = May<SystemChoice>("crystal", CrystalSpec, "a perfect crystal, made on the spot");
     private static readonly Key<string> InpcrdKey = Need("inpcrd", new FileSpec("an Amber coordinate file", ".inpcrd", ".rst7", ".crd", ".rst"), "Amber coordinates");
     private static readonly Key<AmberConstraints> RigidKey = May("rigid", new ChoiceSpec<AmberConstraints>(("none", AmberConstraints.None, "nothing"), ("water", AmberConstraints.Water, "water molecules"), ("h-bonds", AmberConstraints.Hydrogens, "water molecules and bonds to hydrogen")),
@@ -100,6 +100,7 @@ internal static class AtomLanguage
         Atoms Make() => Path.GetExtension(file).ToLowerInvariant() switch
         {
             ".extxyz" or ".xyz" => ExtXyz.Read(file).Atoms,
+            ".h5" or ".h5md" => H5md.Read(file).Atoms,
             ".data" or ".lmp" => LammpsData.Read(file, m.Get(StyleKey), m.Get(FileUnitsKey), (m.Get(Scale14Key)![0], m.Get(Scale14Key)![1])).Atoms,
             _ => LammpsDump.Read(file, m.Get(DumpElementsKey), m.Get(FileUnitsKey)).Atoms,
         };
