@@ -38,10 +38,10 @@ public sealed class H5md : IDisposable
             if (shape is not [_, _, 3] || shape[0] > int.MaxValue || shape[1] > int.MaxValue / 3) throw Fault($"positions are frames × atoms × 3 numbers, not {string.Join(" × ", shape)}");
             (Frames, Count) = ((int)shape[0], (int)shape[1]);
         }
-        catch (Exception e) when (e is not OutOfMemoryException)
+        catch (Exception e)
         {
             file?.Dispose();
-            // What a damaged file does to the HDF5 reader is not foreseeable.
+            // What a damaged file does to the HDF5 reader is not foreseeable; a damaged length asks for all memory there is.
             throw e as InputException ?? Fault($"cannot be read as HDF5: {e.Message.ReplaceLineEndings(" ")}");
         }
     }
@@ -86,7 +86,7 @@ public sealed class H5md : IDisposable
             return new AtomFrame(atoms) { Step = _particles.LinkExists("position/step") ? (long)Part(_particles.Dataset("position/step"), frame, 1)[0] : 0,
                 Time = timed ? Part(_particles.Dataset("position/time"), frame, 1)[0] * Unit(_particles.Dataset("position/time")) : null };
         }
-        catch (Exception e) when (e is not (OutOfMemoryException or InputException)) { throw Fault($"cannot be read as H5MD: {e.Message.ReplaceLineEndings(" ")}"); }
+        catch (Exception e) when (e is not InputException) { throw Fault($"cannot be read as H5MD: {e.Message.ReplaceLineEndings(" ")}"); }
     }
 
     private Cell ReadCell(int frame, double[] positions)

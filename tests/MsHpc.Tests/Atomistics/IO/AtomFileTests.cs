@@ -375,13 +375,19 @@ public sealed class AtomFileTests
 
     // Whatever is cut, doubled or overwritten in a file: it is read, or refused in a sentence; never anything else.
     [Test, CancelAfter(120_000)]
-    public void BrokenFilesAreRefused([Values("extxyz", "data", "dump")] string kind)
+    public void BrokenFilesAreRefused([Values("extxyz", "data", "dump", "h5")] string kind)
     {
         string folder = TestData.Scratch(), whole = Path.Combine(folder, "whole"), broken = Path.Combine(folder, "broken");
         var frame = Sample(topology: kind == "data");
         if (kind == "extxyz") ExtXyz.Write(whole, frame);
         else if (kind == "data") LammpsData.Write(whole, frame.Atoms);
-        else LammpsDump.Write(whole, frame);
+        else if (kind == "dump") LammpsDump.Write(whole, frame);
+        else
+        {
+            using var trajectory = Trajectory.Open(whole = Path.Combine(folder, "whole.h5"));
+            trajectory.Add(frame);
+            trajectory.Close(complete: true);
+        }
         byte[] bytes = File.ReadAllBytes(whole);
         string[] words = ["nan", "-1", "1e999", "99999999999999999999", "", "inf", "0", "\"", "=", "\n", "#", "2147483648", "ITEM:", "Atoms", "1e300", "-0", "\0", "é"];
         var random = new Random(11);
@@ -394,6 +400,7 @@ public sealed class AtomFileTests
             {
                 if (kind == "extxyz") foreach (var _ in ExtXyz.ReadAll(broken)) { }
                 else if (kind == "data") LammpsData.Read(broken);
+                else if (kind == "h5") H5md.Read(broken);
                 else foreach (var _ in LammpsDump.ReadAll(broken)) { }
             }
             catch (InputException) { refused++; }
