@@ -102,9 +102,9 @@ internal abstract class AtomEngine : JobEngine
     protected IEnumerable<(string Label, string Value)> DefectNumbers(double energy, double? before = null)
     {
         if (_perfect is not { } perfect) yield break;
-        string Line(double factor, string unit) => $"{G((energy - perfect) * factor)} {unit}{(before is { } first ? $" ({G((first - perfect) * factor)} before the atoms relaxed)" : "")}";
-        if (Task.System.Surfaces) yield return ("surface energy", Line(JoulePerSquareMetre / Area, "J/m²"));
-        else yield return ("formation energy of the vacancies", Line(1, "eV"));
+        var (name, factor, unit) = Task.System.Surfaces ? ("surface energy", JoulePerSquareMetre / Area, "J/m²") : ("formation energy of the vacancies", 1, "eV");
+        yield return (name, $"{G((energy - perfect) * factor)} {unit}");
+        if (before is { } first) yield return ("before the atoms relaxed", $"{G((first - perfect) * factor)} {unit}");
     }
 
     /// <summary>The same for machines.</summary>

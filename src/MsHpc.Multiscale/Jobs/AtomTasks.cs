@@ -109,7 +109,7 @@ internal sealed class MinimizeEngine(Job job, Comm comm, ThreadTeam team) : OneS
         double[] x = [.. _steps.Select(s => (double)s.Step)];
         string? force = CurvePlot.Draw(x, [.. _steps.Select(s => s.MaxForce)], "step", "log10 largest force [eV/Å]", out string? trouble, logarithmic: true);
         if (force is null) { if (trouble is not null) notes.Add(trouble); return []; }
-        return [(force, "Largest force"), (CurvePlot.Draw(x, [.. _steps.Select(s => s.Energy / Atoms.Count)], "step", "energy [eV/atom]", out _)!, "Energy per atom")];
+        return [(force, "Largest force"), (CurvePlot.Draw(x, [.. _steps.Select(s => 1000 * (s.Energy - _steps[^1].Energy) / Atoms.Count)], "step", "energy [meV/atom]", out _)!, "Energy above that at the end")];
     }
 
     public override IReadOnlyList<(string Label, string Value)> KeyNumbers => _steps.Count == 0 ? [] :

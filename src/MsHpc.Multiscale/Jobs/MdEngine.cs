@@ -235,7 +235,7 @@ internal sealed class MdEngine : AtomEngine
             if (_last is null) return [];
             var numbers = new List<(string, string)> { ("simulated", $"{G(_md.Time / 1000, 5)} ps"), ("temperature at the end", $"{G(_last.Temperature, 4)} K") };
             if (Drifts) numbers.Add(("energy drift per ps and atom", $"{_last.Drift.ToString("0.0e+00", CultureInfo.InvariantCulture)} eV"));
-            if (_clock.Elapsed.TotalSeconds > 0 && _sinceClock > 0) numbers.Add(("speed", $"{G(NsPerDay(_sinceClock / _clock.Elapsed.TotalSeconds), 4)} ns/day, {G(_clock.Elapsed.TotalSeconds * 1e9 / _sinceClock / Atoms.Count, 4)} ns per atom and step"));
+            if (_clock.Elapsed.TotalSeconds > 0 && _sinceClock > 0) numbers.AddRange([("speed", $"{G(NsPerDay(_sinceClock / _clock.Elapsed.TotalSeconds), 4)} ns/day"), ("per atom and step", $"{G(_clock.Elapsed.TotalSeconds * 1e9 / _sinceClock / Atoms.Count, 4)} ns")]);
             foreach (var analysis in _analyses) numbers.AddRange(analysis.KeyNumbers);
             return numbers;
         }
