@@ -266,8 +266,15 @@ public sealed unsafe class Motion
     internal void AddConstraintVirial(double* forces)
     {
         if (_constraints is null || (Want & Want.Virial) == 0) return;
-        var sum = _constraints.Virial(Domain, forces);
+        var sum = new VirialSum();
+        try { sum = _constraints.Virial(Domain, forces); }
+        catch (NumericalException e) when (Comm.Size > 1)
+        {
+            _failure ??= e;
+            sum[0] = double.NaN;
+        }
         Comm.AllReduceSum(sum);
+        if (double.IsNaN(sum[0])) ThrowFailure();
         var tally = Tally;
         for (int k = 0; k < 6; k++) tally.Virial[k] += sum[k];
         Tally = tally;
@@ -278,8 +285,14 @@ public sealed unsafe class Motion
     {
         if (_constraints is null) return;
         CopyBefore();
-        _constraints.Positions(Domain, _before.Pointer, 0);
-        _constraints.Velocities(Domain);
+        NumericalException? failure = null;
+        try
+        {
+            _constraints.Positions(Domain, _before.Pointer, 0);
+            _constraints.Velocities(Domain);
+        }
+        catch (NumericalException e) { failure = e; }
+        Together.Check(Comm, failure);
         Domain.Rebuild();
     }
 
