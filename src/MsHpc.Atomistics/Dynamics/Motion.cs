@@ -629,6 +629,8 @@ public sealed unsafe class Motion
             }
         }
         atoms.Cell = cell;
+        // The forces that come next are not those of the end of a step.
+        _lastWork = Step;
         if (Comm.Size == 1) return;
         Comm.AllReduceSum(atoms.Positions);
         Comm.AllReduceSum(atoms.Velocities);
