@@ -23,7 +23,7 @@ public sealed unsafe class Motion
     private readonly byte[]? _held; // bit k: direction k of this atom does not follow the forces; by tag
     private readonly bool[]? _inBath; // atoms a thermostat acts on, by tag; null: all
     private int _generation = -1, _oldGeneration = -1, _oldOwned, _oldSlots;
-    private double _fastest;
+    private double _farthest; // since the last Moved, Å
     private readonly Constraints? _constraints;
     private int[] _heldSlots = [];
     private int _heldCount;
@@ -253,7 +253,7 @@ public sealed unsafe class Motion
     {
         double most = 0;
         for (int l = 0; l < 8; l++) most = double.IsNaN(fastest[l]) ? double.NaN : Math.Max(most, fastest[l]);
-        _fastest = most * drift * drift;
+        _farthest += Math.Sqrt(most) * drift;
         if (_constraints is null) return;
         try { _constraints.Positions(Domain, _before.Pointer, drift, before); }
         catch (NumericalException e) when (Comm.Size > 1) { _failure ??= e; }
@@ -307,10 +307,11 @@ public sealed unsafe class Motion
     public void Moved()
     {
         if (_options.Deformation is { } deformation) Deform(deformation.Rate);
-        Span<double> most = [Domain.ListDisplacementSquared(), _failure is null ? _fastest : double.NaN];
+        Span<double> most = [Domain.ListDisplacementSquared(), _failure is null ? _farthest : double.NaN];
         Comm.AllReduceMax(most);
+        _farthest = 0;
         if (double.IsNaN(most[1])) ThrowFailure();
-        if (!(most[1] <= _options.MaxMove * _options.MaxMove)) throw new StepFailure($"an atom would move more than {_options.MaxMove} Å in one step");
+        if (!(most[1] <= _options.MaxMove)) throw new StepFailure($"an atom would move more than {_options.MaxMove} Å in one step");
         if (!double.IsFinite(most[0])) throw new StepFailure("a position is not a finite number");
         if (Domain.NeedsRebuild(most[0]))
         {
@@ -598,7 +599,7 @@ public sealed unsafe class Motion
     internal void Remember()
     {
         int n = 24 * Domain.OwnedClusters;
-        _lastWork = Step - 1;
+        (_lastWork, _farthest) = (Step - 1, 0);
         new Span<double>(Domain.X, n).CopyTo(new Span<double>(_oldX.Require(n), n));
         new Span<double>(Domain.V, n).CopyTo(new Span<double>(_oldV.Require(n), n));
         if (_oldGeneration == Domain.Generation) return;

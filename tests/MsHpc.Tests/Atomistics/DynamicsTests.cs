@@ -369,6 +369,20 @@ public sealed class DynamicsTests
         Assert.That(one / half, Is.EqualTo(4).Within(1.2));
     }
 
+    // Both halves of the drift of a Langevin step count.
+    [Test]
+    public void NoAtomMovesFartherThanAllowed([Values] bool langevin)
+    {
+        var atoms = new Atoms([new Species("A", 1)], [0], [1, 1, 1], Cell.Box(50, 50, 50));
+        MolecularDynamics Make(double speed)
+        {
+            atoms.Velocities[0] = speed;
+            return new MolecularDynamics(atoms, Lj(), langevin ? new Langevin(0, 1e-9) : new VelocityVerlet(), new MdOptions { TimeStep = 1, MaxMove = 1, MaxTemperature = 1e9 });
+        }
+        Make(0.99).Run(1);
+        Assert.Throws<NumericalException>(() => Make(1.01).Run(1));
+    }
+
     // A step that fails after the cell was stretched: its work is taken back, too.
     [Test]
     public void AFailedStepUnderDeformationDoesNoWork()
