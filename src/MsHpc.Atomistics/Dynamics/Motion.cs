@@ -73,7 +73,7 @@ public sealed unsafe class Motion
         DegreesOfFreedom = Math.Max(1, all - held.Count);
         long inBath = _inBath is null ? atoms.Count : _inBath.LongCount(b => b);
         if (bath is not null && inBath == 0) throw new InputException("the thermostat's group holds no atom that is free to move");
-        BathDegreesOfFreedom = bath is null && _held is null ? DegreesOfFreedom : Math.Max(1, 3 * inBath - removedInBath);
+        BathDegreesOfFreedom = inBath == atoms.Count ? DegreesOfFreedom : Math.Max(1, 3 * inBath - removedInBath);
     }
 
     /// <summary>Atoms.</summary>

@@ -383,6 +383,16 @@ public sealed class DynamicsTests
         Assert.Throws<NumericalException>(() => Make(1.01).Run(1));
     }
 
+    [Test]
+    public void AGroupOfAllAtomsIsAllAtoms()
+    {
+        var atoms = Crystal(2, 0.5);
+        double Freedom(int[]? group) => new MolecularDynamics(atoms, Lj(), new NoseHoover(100, 1, group: group), new MdOptions { TimeStep = 0.004 }).Motion.BathDegreesOfFreedom;
+        Assert.That(Freedom(null), Is.EqualTo(93));
+        Assert.That(Freedom([.. Enumerable.Range(0, 32)]), Is.EqualTo(93));
+        Assert.That(Freedom([.. Enumerable.Range(0, 31)]), Is.EqualTo(93));
+    }
+
     // A step that fails after the cell was stretched: its work is taken back, too.
     [Test]
     public void AFailedStepUnderDeformationDoesNoWork()
