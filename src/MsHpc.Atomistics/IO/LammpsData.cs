@@ -190,7 +190,8 @@ public static class LammpsData
 
         private bool Type(string word, int types, out int type)
         {
-            type = Array.IndexOf(_names, word);
+            // Labels do not begin with a digit; what a comment behind a mass says may.
+            type = char.IsAsciiDigit(word[0]) ? -1 : Array.IndexOf(_names, word);
             if (type >= 0) return true;
             bool ok = lines.Integer(word, "the type", 1, types, out long number);
             type = (int)number - 1;
@@ -249,6 +250,11 @@ public static class LammpsData
                 int needed = (kind, form) switch { ("bond", "harmonic") => 2, ("bond", _) => 4, ("angle", _) => 2, ("dihedral", "harmonic") => 3, ("dihedral", "charmm") => 4, ("dihedral", _) => 1, (_, "harmonic") => 2, _ => 3 };
                 if (form == "fourier" && n.Length > 0) needed = n[0] is >= 1 and <= 100 ? 1 + 3 * (int)n[0] : 1;
                 if (n.Length != needed || form == "fourier" && needed == 1) { lines.Fault($"{kind} style {form} needs {needed} numbers, not {n.Length}"); continue; }
+                if (form == "charmm" && n[3] != 0)
+                {
+                    lines.Fault($"the weight {words[3]} of a charmm dihedral asks for 1-4 interactions of lj/charmm, which are not read here; with weight 0 special_bonds (scale14) scales them");
+                    continue;
+                }
                 const double degree = Math.PI / 180;
                 found[type - 1] = (kind, form) switch
                 {
@@ -340,6 +346,12 @@ public static class LammpsData
                 {
                     (law, count) = (first[kind][type], found[type]!.Count);
                     cosine |= found[type]![0] is Topology.DihedralType;
+                }
+                else if (cosine && _coefficients.ContainsKey("impropers"))
+                {
+                    // Without this they would take the numbers of impropers of the same form.
+                    lines.Fault("there are dihedrals and 'Improper Coeffs', but no 'Dihedral Coeffs'", line);
+                    return;
                 }
                 for (int k = 0; k < count; k++)
                     switch (kind)
