@@ -8,7 +8,11 @@ namespace MsHpc.Atomistics.IO;
 /// <param name="Atoms">Atoms in the order of their ids, positions unwrapped by their image flags; with the topology when there are bonds.</param>
 /// <param name="Style">atomic, charge, molecular or full.</param>
 /// <param name="PairCoeffs">Words of <c>Pair Coeffs</c> per type, as they stand there; empty when there are none.</param>
-public sealed record LammpsDataFile(Atoms Atoms, string Style, IReadOnlyList<string[]> PairCoeffs);
+public sealed record LammpsDataFile(Atoms Atoms, string Style, IReadOnlyList<string[]> PairCoeffs)
+{
+    /// <summary>The pair style that <c>Pair Coeffs</c> are of, from the comment behind that name; null when it does not say.</summary>
+    public string? PairStyle { get; init; }
+}
 
 /// <summary>
 /// LAMMPS data files (docs.lammps.org/read_data.html): atom styles atomic, charge, bond, angle, molecular and full, triclinic tilt, masses, type
@@ -53,6 +57,7 @@ public static class LammpsData
         private readonly List<(long Id, double X, double Y, double Z, int Line)> _velocities = [];
         private readonly List<(string Kind, long[] Numbers, int Line)> _terms = [];
         private string[][] _pairs = [];
+        private string? _pairStyle;
 
         public LammpsDataFile Read()
         {
@@ -156,6 +161,7 @@ public static class LammpsData
                         else if (lines.Integer(w[0], "the type", 1, types, out long t)) _names[t - 1] = w[1];
                     break;
                 case "Pair Coeffs":
+                    _pairStyle = TextLines.Words(comment).FirstOrDefault();
                     foreach (string[] w in Rows(name, types)) if (Type(w[0], types, out int t)) _pairs[t] = w[1..];
                     break;
                 case "PairIJ Coeffs":
@@ -311,7 +317,7 @@ public static class LammpsData
                 (atoms.Velocities[3 * i], atoms.Velocities[3 * i + 1], atoms.Velocities[3 * i + 2]) = (x * v, y * v, z * v);
             }
             lines.Check();
-            return new LammpsDataFile(atoms, style ?? "atomic", _seen.Contains("Pair Coeffs") ? _pairs : []);
+            return new LammpsDataFile(atoms, style ?? "atomic", _seen.Contains("Pair Coeffs") ? _pairs : []) { PairStyle = _pairStyle };
         }
 
         private void Terms()
