@@ -213,7 +213,7 @@ public static class LammpsData
             style ??= said;
             foreach (string[] w in Rows("Atoms", _counts["atoms"]))
             {
-                style ??= w.Length switch { 5 or 8 => "atomic", 7 or 10 => "full", 6 or 9 => w[2].Contains('.', StringComparison.Ordinal) ? "charge" : "molecular", _ => throw lines.Stop($"an atom has 5 to 10 words, not {w.Length}") };
+                style ??= w.Length switch { 5 or 8 => "atomic", 7 or 10 => "full", 6 or 9 => Six(w), _ => throw lines.Stop($"an atom has 5 to 10 words, not {w.Length}") };
                 int columns = Columns(style), at = 1;
                 if (w.Length != columns && w.Length != columns + 3) { lines.Fault($"an atom of style {style} has {columns} words, or {columns + 3} with image flags, not {w.Length}"); continue; }
                 long molecule = 0;
@@ -230,6 +230,15 @@ public static class LammpsData
                 if (!_index.TryAdd(id, _atoms.Count)) { lines.Fault($"atom {id} is there twice"); continue; }
                 _atoms.Add((id, (int)molecule, type, charge, x, y, z, (int)image[0], (int)image[1], (int)image[2]));
             }
+        }
+
+        /// <summary>Six words are id, type, charge or id, molecule, type: whole numbers in the third place may leave both open.</summary>
+        private string Six(string[] w)
+        {
+            bool IsType(string word) => Array.IndexOf(_names, word) >= 0 || (int.TryParse(word, out int t) && t >= 1 && t <= _masses.Length);
+            bool charge = IsType(w[1]), molecular = IsType(w[2]);
+            if (charge && molecular) throw lines.Stop("six words are of style charge (type, charge) or molecular (molecule, type), and both can be meant here; write 'Atoms # charge' or 'Atoms # molecular'");
+            return molecular ? "molecular" : "charge";
         }
 
         private static int Columns(string style) => style switch { "atomic" => 5, "full" => 7, _ => 6 };

@@ -160,7 +160,10 @@ public static class LammpsDump
             {
                 int one = Array.IndexOf(types, t);
                 string name = one >= 0 && element >= 0 ? symbols[order[one]] : elements?.ElementAtOrDefault(t) ?? (one >= 0 && masses is not null ? Elements.OfMass(masses[one]) : null) ?? $"type{t + 1}";
-                species.Add(new Species(name, one >= 0 && masses is not null ? masses[one] : Elements.Mass(name) ?? 1));
+                double? mass = one >= 0 && masses is not null ? masses[one] : Elements.Mass(name);
+                if (mass is null && one >= 0)
+                    lines.Fault($"type {t + 1} has no mass: the dump has neither a column 'mass' nor 'element'; name the elements of its types", head);
+                species.Add(new Species(name, mass ?? 1));
             }
         }
         else
