@@ -182,6 +182,20 @@ public static class Crystal
         return all;
     }
 
+    /// <summary>A crystal without some of its atoms; those that stay keep their ids.</summary>
+    /// <param name="crystal">Atoms without velocities, charges and topology, as built here.</param>
+    /// <param name="ids">Ids of the atoms that are taken out.</param>
+    /// <exception cref="InputException">No such atom, or none left.</exception>
+    public static Atoms Remove(Atoms crystal, IReadOnlyCollection<int> ids)
+    {
+        if (ids.Count == 0) return crystal;
+        foreach (int id in ids) if (id < 1 || id > crystal.Count) throw new InputException($"atom {id} is to be taken out of a crystal of {crystal.Count} atoms");
+        var gone = ids.ToHashSet();
+        int[] left = [.. Enumerable.Range(0, crystal.Count).Where(i => !gone.Contains(i + 1))];
+        if (left.Length == 0) throw new InputException("all atoms of the crystal are to be taken out");
+        return new Atoms(crystal.Species, [.. left.Select(i => crystal.Types[i])], [.. left.SelectMany(i => crystal.Positions[(3 * i)..(3 * i + 3)])], crystal.Cell) { Ids = [.. left.Select(i => crystal.Ids[i])] };
+    }
+
     /// <summary>A kind of atom by its chemical symbol.</summary>
     /// <exception cref="InputException">No such element.</exception>
     public static Species Element(string symbol, double mass = 0) => new(symbol, mass > 0 ? mass : Elements.Mass(symbol)

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
@@ -42,6 +43,7 @@ public sealed unsafe partial class Domain
     private void PrepareHops()
     {
         double wide = Math.Max(Reach + Skin, MinimumHalo), narrow = (Lists & ListKind.Full) != 0 ? wide : MinimumHalo;
+        CheckHalo(wide);
         bool changed = false;
         for (int d = 0; d < 3; d++)
         {
@@ -68,6 +70,18 @@ public sealed unsafe partial class Domain
         }
         if (changed) MakeHops();
         SetShifts();
+    }
+
+    /// <summary>Copies of which there would be more than fit anywhere are refused, not tried: a cutoff in another unit, a cell that is nearly flat.</summary>
+    private void CheckHalo(double halo)
+    {
+        double copies = 1;
+        for (int d = 0; d < 3; d++) if (Cell.Periodic[d]) copies *= 1 + 2 * halo / Cell.Spacing[d];
+        // Ten million ghosts are a gigabyte or two; a large system in a large cell has fewer of them than atoms.
+        if (copies * AtomCount <= Math.Max(1e7, 30.0 * AtomCount)) return;
+        throw new InputException(string.Create(CultureInfo.InvariantCulture,
+            $"each of {AtomCount} atoms would meet {copies:g3} images: cutoff and skin reach {halo:g4} Å, and the cell measures {Cell.Spacing[0]:g4} × {Cell.Spacing[1]:g4} × {Cell.Spacing[2]:g4} Å between its faces. ")
+            + "Take a smaller cutoff, switch off the periodic directions of a molecule in vacuum, or give shorter edge vectors of the same crystal where the cell is flat");
     }
 
     private void MakeHops()

@@ -136,6 +136,10 @@ public sealed unsafe partial class Domain
     /// <summary>Type of each slot; 0 for padding.</summary>
     public int* Type => _type.Pointer;
 
+    /// <summary>The user's number of an atom, for messages.</summary>
+    /// <param name="tag">Its index into the <see cref="Atoms"/>.</param>
+    public long Id(int tag) => _ids[tag];
+
     /// <summary>Index into the <see cref="Atoms"/> of each slot; −1 for padding.</summary>
     public int* Tag => _tag.Pointer;
 

@@ -23,10 +23,10 @@ public sealed class MolecularDynamics
     private readonly Motion _motion;
 
     private readonly DriftMonitor _monitor = new();
-    private readonly List<(long Interval, Action<MolecularDynamics> Action)> _callbacks = [];
+    private readonly List<(long Interval, Action<MolecularDynamics> Action, bool Measures)> _callbacks = [];
     private bool _forces, _virial, _stale, _stop;
     private double[] _oldState = [];
-    private double _oldWork;
+    private double _oldWork, _earlier; // what steps of another length before a restart took beyond those of this run
     private Cell _oldCell;
 
     /// <param name="atoms">Atoms: positions, velocities and cell at the start; see <see cref="Atoms"/>.</param>
@@ -67,7 +67,13 @@ public sealed class MolecularDynamics
     public long Step { get; private set; }
 
     /// <summary>fs since step 0.</summary>
-    public double Time => Step * _options.TimeStep;
+    public double Time => TimeAt(Step);
+
+    /// <summary>fs since step 0 at another step, with the present time step.</summary>
+    public double TimeAt(long step) => _earlier + step * _options.TimeStep;
+
+    /// <summary>Whether a step has failed, on all ranks alike: the state before it is there, and may be looked at together.</summary>
+    public bool Failed { get; private set; }
 
     /// <summary>How the run is done.</summary>
     public MdOptions Options => _options;
@@ -101,10 +107,13 @@ public sealed class MolecularDynamics
     }
 
     /// <summary>Calls <paramref name="action"/> after each step whose number is a multiple of <paramref name="interval"/>, in the order of registration.</summary>
-    public void Every(long interval, Action<MolecularDynamics> action)
+    /// <param name="interval">Steps.</param>
+    /// <param name="action">Told of the run.</param>
+    /// <param name="measures">Whether it calls <see cref="Measure"/>: energies and virial are computed along with the forces of its steps, which costs less than afterwards.</param>
+    public void Every(long interval, Action<MolecularDynamics> action, bool measures = true)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(interval, 1);
-        _callbacks.Add((interval, action));
+        _callbacks.Add((interval, action, measures));
     }
 
     /// <summary>Ends <see cref="Run"/> after the present step; for callbacks. All ranks must call it.</summary>
@@ -150,7 +159,7 @@ public sealed class MolecularDynamics
         _motion.Want = needed ? Want.Virial : Want.Forces;
         bool fresh = !_forces;
         try { _motion.ComputeForces(); }
-        catch (StepFailure failure) { throw new NumericalException($"before step {Step + 1}: {failure.Message}; {Describe(Suspect())}"); }
+        catch (StepFailure failure) { Failed = true; throw new NumericalException($"before step {Step + 1}: {failure.Message}; {Describe(Suspect())}"); }
         _motion.MeasureKinetic();
         _motion.AddConstraintVirial();
         (_forces, _virial) = (true, needed);
@@ -161,7 +170,7 @@ public sealed class MolecularDynamics
     private void OneStep()
     {
         bool measure = _integrator.NeedsVirial || _options.Deformation is not null;
-        for (int k = 0; k < _callbacks.Count; k++) measure |= (Step + 1) % _callbacks[k].Interval == 0;
+        for (int k = 0; k < _callbacks.Count; k++) measure |= _callbacks[k].Measures && (Step + 1) % _callbacks[k].Interval == 0;
         bool energy = measure || (Step + 1) % _options.EnergyEvery == 0;
         _motion.Want = measure ? Want.Virial : energy ? Want.Forces : Want.NoEnergy;
         _motion.Step = Step + 1;
@@ -178,6 +187,7 @@ public sealed class MolecularDynamics
         {
             int suspect = Suspect();
             Recall();
+            Failed = true;
             throw new NumericalException($"step {Step + 1} failed: {failure.Message}; {Describe(suspect)} (before the step). The state after step {Step} is kept. "
                 + "Try a smaller time step or a minimisation before the run, and look whether the atoms named overlap");
         }
@@ -289,7 +299,7 @@ public sealed class MolecularDynamics
         Begin();
         var atoms = Atoms;
         var state = new StateFields();
-        state.Fields["step"] = [Step];
+        state.Fields["step"] = [Step, _options.TimeStep, _earlier];
         state.Fields["cell"] = [.. atoms.Cell.Rows];
         state.Fields["start_cell"] = [.. _motion.StartCell.Rows];
         state.Fields["positions"] = [.. atoms.Positions];
@@ -301,8 +311,8 @@ public sealed class MolecularDynamics
         return state;
     }
 
-    /// <summary>Continues from a saved state: same atoms, model, integrator. Collective.</summary>
-    /// <exception cref="InputException">A field is missing or does not fit.</exception>
+    /// <summary>Continues from a saved state: same atoms, model, kind of integrator; the time step may be another one. Collective.</summary>
+    /// <exception cref="InputException">A field is missing or does not fit; another time step of a run that deforms the cell.</exception>
     public void Restore(StateFields state)
     {
         state.Get("positions", 3 * _atoms.Count).CopyTo(_atoms.Positions, 0);
@@ -315,6 +325,11 @@ public sealed class MolecularDynamics
         state.Get("integrator", _integrator.State.Length).CopyTo(_integrator.State);
         state.Get("work", 1).CopyTo(_motion.Work, 0);
         state.Get("monitor", _monitor.State.Length).CopyTo(_monitor.State, 0);
-        Step = (long)state.Get("step", 1)[0];
+        double[] clock = state.Get("step", 3);
+        Step = (long)clock[0];
+        _earlier = clock[2];
+        if (clock[1] == _options.TimeStep) return;
+        if (_options.Deformation is not null) throw new InputException($"a deformation counts from its start: the time step stays {clock[1]} fs, not {_options.TimeStep}");
+        _earlier += Step * (clock[1] - _options.TimeStep);
     }
 }

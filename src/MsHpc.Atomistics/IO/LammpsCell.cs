@@ -4,26 +4,34 @@ namespace MsHpc.Atomistics.IO;
 
 /// <summary>
 /// Cells as LAMMPS wants them: a = (lx, 0, 0), b = (xy, ly, 0), c = (xz, yz, lz) with positive lx, ly, lz. Any right-handed cell becomes one by a
-/// rotation, which turns positions, velocities and forces along.
+/// rotation, which turns positions, velocities and forces along; of a left-handed one −c is taken first, from the far end of c: the same box, the same lattice.
 /// </summary>
 internal readonly struct LammpsCell
 {
     private readonly double[] _rotation; // rows: new axes in old coordinates
 
-    /// <exception cref="InputException">A left-handed cell.</exception>
     public LammpsCell(Cell cell)
     {
         var h = cell.Rows;
+        if (h[0] * (h[4] * h[8] - h[5] * h[7]) + h[1] * (h[5] * h[6] - h[3] * h[8]) + h[2] * (h[3] * h[7] - h[4] * h[6]) < 0)
+        {
+            var (x0, y0, z0) = cell.Cartesian(0, 0, 1);
+            cell = new Cell([h[0], h[1], h[2], h[3], h[4], h[5], -h[6], -h[7], -h[8]], cell.Periodic.ToArray(), [x0, y0, z0]);
+            h = cell.Rows;
+        }
+        Cell = cell;
         double[] a = [h[0], h[1], h[2]], b = [h[3], h[4], h[5]], c = [h[6], h[7], h[8]];
         double[] ex = Scale(a, 1 / Math.Sqrt(Dot(a, a))), n = Cross(a, b), ez = Scale(n, 1 / Math.Sqrt(Dot(n, n))), ey = Cross(ez, ex);
-        if (Dot(ez, c) <= 0) throw new InputException("LAMMPS wants a right-handed cell: exchange two of the edge vectors");
         // Axes that already fit stay to the last bit.
         IsRotated = h[1] != 0 || h[2] != 0 || h[5] != 0 || h[0] < 0 || h[4] < 0;
         _rotation = IsRotated ? [.. ex, .. ey, .. ez] : [1, 0, 0, 0, 1, 0, 0, 0, 1];
-        double[] x = Turn(a), y = Turn(b), z = Turn(c);
+        double[] x = Turn(a), y = Turn(b), z = Turn(c), low = [cell.Origin[0], cell.Origin[1], cell.Origin[2]];
         (Lx, Xy, Ly, Xz, Yz, Lz) = (x[0], y[0], y[1], z[0], z[1], z[2]);
-        Low = Turn([cell.Origin[0], cell.Origin[1], cell.Origin[2]]);
+        Low = Turn(low);
     }
+
+    /// <summary>The right-handed cell, not turned: image flags count its edges.</summary>
+    public Cell Cell { get; }
 
     /// <summary>Whether axes had to be turned.</summary>
     public bool IsRotated { get; }

@@ -384,7 +384,7 @@ public static class LammpsData
     /// <param name="atoms">Atoms. A cell whose a is not along x, or whose b leaves the xy plane, is turned with everything in it.</param>
     /// <param name="style">atomic, charge, molecular or full; null: the least that holds everything.</param>
     /// <param name="pairCoeffs">Words of <c>Pair Coeffs</c> per type; null for none.</param>
-    /// <exception cref="InputException">Unknown style, left-handed cell, unwritable file.</exception>
+    /// <exception cref="InputException">Unknown style, unwritable file.</exception>
     public static void Write(string path, Atoms atoms, string? style = null, IReadOnlyList<string[]>? pairCoeffs = null)
     {
         bool charged = atoms.Charges.Any(q => q != 0), molecular = atoms.Molecules.Length > 0 || atoms.Topology is not null;
@@ -451,9 +451,9 @@ public static class LammpsData
                 writer.Write(string.Create(invariant, $" {atoms.Types[i] + 1}"));
                 if (style is "full" or "charge") writer.Write(string.Create(invariant, $" {atoms.Charges[i]:R}"));
                 // Inside the box with image flags: that is where LAMMPS looks for atoms.
-                var (s0, s1, s2) = atoms.Cell.Fractional(atoms.Positions[3 * i], atoms.Positions[3 * i + 1], atoms.Positions[3 * i + 2]);
+                var (s0, s1, s2) = box.Cell.Fractional(atoms.Positions[3 * i], atoms.Positions[3 * i + 1], atoms.Positions[3 * i + 2]);
                 int n0 = Image(0, s0), n1 = Image(1, s1), n2 = Image(2, s2);
-                var (sx, sy, sz) = atoms.Cell.Shift(n0, n1, n2);
+                var (sx, sy, sz) = box.Cell.Shift(n0, n1, n2);
                 double[] r = box.Turn([atoms.Positions[3 * i] - sx, atoms.Positions[3 * i + 1] - sy, atoms.Positions[3 * i + 2] - sz]);
                 writer.Write(string.Create(invariant, $" {r[0]:R} {r[1]:R} {r[2]:R} {n0} {n1} {n2}\n"));
             }

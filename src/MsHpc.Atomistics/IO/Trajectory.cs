@@ -100,20 +100,36 @@ internal sealed class H5mdTrajectory : Trajectory
     public H5mdTrajectory(string path, long length)
     {
         (_path, _part) = (path, path + ".part");
+        if (length > 0 && !File.Exists(_part) && File.Exists(path)) Unpack();
         _stream = OpenStream(_part, length);
+    }
+
+    /// <summary>A file that was finished is gone on with: its frames as they were before.</summary>
+    private void Unpack()
+    {
+        using var file = new H5md(_path);
+        AtomicFile.Write(_part, stream =>
+        {
+            for (int f = 0; f < file.Frames; f++) Put(stream, file.Read(f));
+        });
     }
 
     public override long Length => _stream.Position;
 
     public override void Add(AtomFrame frame)
     {
-        var atoms = _atoms = frame.Atoms;
-        (_head[0], _head[1]) = (frame.Step, frame.Time ?? 0);
-        atoms.Cell.Rows.CopyTo(_head.AsSpan(2));
-        _stream.Write(MemoryMarshal.AsBytes(_head.AsSpan()));
-        _stream.Write(MemoryMarshal.AsBytes(atoms.Positions.AsSpan()));
-        _stream.Write(MemoryMarshal.AsBytes(atoms.Velocities.AsSpan()));
+        _atoms = frame.Atoms;
+        Put(_stream, frame);
         _stream.Flush();
+    }
+
+    private void Put(Stream stream, AtomFrame frame)
+    {
+        (_head[0], _head[1]) = (frame.Step, frame.Time ?? 0);
+        frame.Atoms.Cell.Rows.CopyTo(_head.AsSpan(2));
+        stream.Write(MemoryMarshal.AsBytes(_head.AsSpan()));
+        stream.Write(MemoryMarshal.AsBytes(frame.Atoms.Positions.AsSpan()));
+        stream.Write(MemoryMarshal.AsBytes(frame.Atoms.Velocities.AsSpan()));
     }
 
     public override void Close(bool complete)

@@ -68,7 +68,7 @@ internal abstract unsafe class BondedTerms<TForm> : Interaction where TForm : st
             {
                 slots[a] = domain.Closest(slots[a - 1], _atoms[n * t + a]);
                 if (images && (slots[a] < 0 || !(Distance(domain, slots[0], slots[a]) <= halo) || !IsNearest(domain, slots[a - 1], slots[a])))
-                    throw new NumericalException($"{Noun} of atoms {string.Join(", ", _atoms.AsSpan(n * t, n).ToArray().Select(i => i + 1))} is longer than the halo of {halo:g4} Å: "
+                    throw new NumericalException($"{Noun} of atoms {string.Join(", ", _atoms.AsSpan(n * t, n).ToArray().Select(domain.Id))} is longer than the halo of {halo:g4} Å: "
                         + "the molecule is torn, or the force field needs a larger reach");
             }
             Put(slots, _types[t]);

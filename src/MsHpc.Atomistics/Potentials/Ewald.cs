@@ -42,11 +42,12 @@ public sealed unsafe class Ewald : Interaction
     /// <param name="cutoff">r_c of the real sum, Å.</param>
     /// <param name="accuracy">Root mean square force error over the force between two elementary charges 1 Å apart.</param>
     /// <param name="constant">e²/4πε₀, eV Å.</param>
+    /// <param name="precision">Of the real-space sum.</param>
     /// <exception cref="InputException">See <see cref="EwaldSplit.For"/>.</exception>
-    public static Interaction[] Create(Atoms atoms, double cutoff, double accuracy, double constant = Codata.CoulombInEvAngstrom)
+    public static Interaction[] Create(Atoms atoms, double cutoff, double accuracy, double constant = Codata.CoulombInEvAngstrom, Precision precision = Precision.Double)
     {
         var split = EwaldSplit.For(atoms, cutoff, accuracy, constant);
-        return [CoulombReal.Create(atoms.Species.Count, split), .. Reciprocal(new Ewald(atoms, split), split, atoms.Topology)];
+        return [CoulombReal.Create(atoms.Species.Count, split, precision), .. Reciprocal(new Ewald(atoms, split), split, atoms.Topology)];
     }
 
     /// <summary>A reciprocal sum and, where a topology has scaled pairs, what takes them out again.</summary>

@@ -18,9 +18,10 @@ public static class MolecularForceField
     /// <param name="coulomb">Coulomb between all pairs that are not excluded (Ewald's parts, damped shifted force, plain); empty: no charges.</param>
     /// <param name="truncation">What happens to Lennard-Jones at the cutoff.</param>
     /// <param name="coulombConstant">k_e of the scaled pairs, eV Å/e². Give what <paramref name="coulomb"/> uses.</param>
+    /// <param name="precision">Arithmetic of Lennard-Jones.</param>
     /// <exception cref="InputException">No topology, an infinite cutoff where the cell repeats, parameters that do not fit.</exception>
     public static ForceField FromTopology(Atoms atoms, Func<int, int, (double A, double B)> lennardJones, double cutoff, IReadOnlyList<Interaction>? coulomb = null,
-        Truncation truncation = Truncation.Cut, double coulombConstant = Codata.CoulombInEvAngstrom)
+        Truncation truncation = Truncation.Cut, double coulombConstant = Codata.CoulombInEvAngstrom, Precision precision = Precision.Double)
     {
         var topology = atoms.Topology ?? throw new InputException("a molecular force field needs atoms with a topology: bonds, angles, dihedrals");
         coulomb ??= [];
@@ -36,7 +37,7 @@ public static class MolecularForceField
         if (topology.Scaled.Any(s => s.Coulomb != 0 || s.LennardJones != 0))
             terms.Add(ScaledPairs.Create(atoms, lennardJones, coulomb.Count == 0 ? 0 : coulombConstant, reach));
         if (cutoff != 0)
-            terms.Add(LennardJones.Create(atoms.Species.Count, (i, j) => lennardJones(i, j) is var (a, b) && (a != 0 || b != 0) ? (a, b, cutoff) : (0, 0, 0), truncation));
+            terms.Add(LennardJones.Create(atoms.Species.Count, (i, j) => lennardJones(i, j) is var (a, b) && (a != 0 || b != 0) ? (a, b, cutoff) : (0, 0, 0), truncation, precision));
         return new ForceField([.. terms, .. coulomb]);
     }
 

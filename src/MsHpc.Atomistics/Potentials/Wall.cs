@@ -94,7 +94,7 @@ public sealed unsafe class Wall : Interaction
             double d = nx * x[at] + ny * x[at + 8] + nz * x[at + 16] - Offset;
             if (d >= _reach) continue;
             if (d <= 0 && _law != Law.Harmonic)
-                throw new NumericalException($"atom {i + 1} at ({x[at]}, {x[at + 8]}, {x[at + 16]}) is behind the {Description}: move the wall away from the atoms, or lower the time step");
+                throw new NumericalException($"atom {domain.Id(i)} at ({x[at]}, {x[at + 8]}, {x[at + 16]}) is behind the {Description}: move the wall away from the atoms, or lower the time step");
             var (e, force) = Evaluate(d);
             e -= _offsetEnergy;
             energy += e;

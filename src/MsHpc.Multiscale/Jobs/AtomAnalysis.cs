@@ -156,7 +156,7 @@ internal sealed class StructureAnalysis : AtomAnalysis
     public override (string Name, double[] Values)? PerAtom(Atoms atoms) => (_column, _perAtom(atoms));
 
     public override IReadOnlyList<(string Label, string Value)> KeyNumbers => _used[0] == 0 || Choice.Name != "common_neighbors" ? [] :
-        [("structure at the end", string.Join(", ", Table[2..].Where(c => c.Values[^1] > 0).Select(c => $"{c.Heading} {c.Values[^1].ToString("P1", CultureInfo.InvariantCulture)}")))];
+        Table[2..].MaxBy(c => c.Values[^1]) is var most ? [($"of the atoms are {most.Heading} at the end", most.Values[^1].ToString("P1", CultureInfo.InvariantCulture))] : [];
 }
 
 /// <summary>The part of the job language that asks for analyses.</summary>

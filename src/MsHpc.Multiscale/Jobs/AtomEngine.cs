@@ -62,6 +62,66 @@ internal abstract class AtomEngine : JobEngine
         file.Close(complete: true);
     }
 
+    /// <summary>What surfaces or vacancies cost: the energy less that of as many atoms in the perfect crystal, eV.</summary>
+    private double? _perfect;
+
+    /// <summary>Computes the energy that the atoms would have in the perfect crystal, where that is defined: no other forces, and of each kind as large a part as there.</summary>
+    protected void MeasurePerfect()
+    {
+        if (Task.System.Perfect is not { } make || Model.IsExternal) return;
+        var crystal = make();
+        int[] here = new int[Atoms.Species.Count], there = new int[Atoms.Species.Count];
+        foreach (int t in Atoms.Types) here[t]++;
+        foreach (int t in crystal.Types) there[t]++;
+        if (Enumerable.Range(0, here.Length).Any(t => (long)here[t] * crystal.Count != (long)there[t] * Atoms.Count))
+        {
+            Notes.Add("no energy of the vacancies is given: the crystal has lost another part of one kind of atoms than of another, and what they cost then depends on where they go");
+            return;
+        }
+        var model = Task.MakeModel(crystal);
+        _perfect = model.ForceField.Compute(model.ForceField.MakeDomain(crystal, 0.5), Want.Forces).Energy * Atoms.Count / crystal.Count;
+        foreach (var term in model.ForceField.Interactions) (term as IDisposable)?.Dispose();
+    }
+
+    /// <summary>Area of both surfaces, Å².</summary>
+    private double Area
+    {
+        get
+        {
+            var h = Atoms.Cell.Rows;
+            double x = h[1] * h[5] - h[2] * h[4], y = h[2] * h[3] - h[0] * h[5], z = h[0] * h[4] - h[1] * h[3];
+            return 2 * Math.Sqrt(x * x + y * y + z * z);
+        }
+    }
+
+    private const double JoulePerSquareMetre = Codata.ElementaryCharge * 1e20; // 1 eV/Å²
+
+    /// <summary>What surfaces and vacancies cost, for people.</summary>
+    /// <param name="energy">Energy of the atoms, eV.</param>
+    /// <param name="before">The same before they were relaxed.</param>
+    protected IEnumerable<(string Label, string Value)> DefectNumbers(double energy, double? before = null)
+    {
+        if (_perfect is not { } perfect) yield break;
+        var (name, factor, unit) = Task.System.Surfaces ? ("surface energy", JoulePerSquareMetre / Area, "J/m²") : ("formation energy of the vacancies", 1, "eV");
+        yield return (name, $"{G((energy - perfect) * factor)} {unit}");
+        if (before is { } first) yield return ("before the atoms relaxed", $"{G((first - perfect) * factor)} {unit}");
+    }
+
+    /// <summary>The same for machines.</summary>
+    protected JsonObject AddDefects(JsonObject results, double energy, double? before = null)
+    {
+        if (_perfect is not { } perfect) return results;
+        results["perfect_crystal_eV"] = perfect;
+        void Add(string name, double factor)
+        {
+            results[name] = (energy - perfect) * factor;
+            if (before is { } first) results["unrelaxed_" + name] = (first - perfect) * factor;
+        }
+        if (Task.System.Surfaces) Add("surface_energy_J_per_m2", JoulePerSquareMetre / Area);
+        else Add("vacancy_formation_energy_eV", 1);
+        return results;
+    }
+
     /// <summary>Energy, stress, largest force of the atoms as numbers for machines.</summary>
     protected static JsonObject Numbers6(IReadOnlyList<double> stress, double factor) => new(Voigt.Select((l, k) => KeyValuePair.Create(l, (JsonNode?)JsonValue.Create(stress[k] * factor))));
 

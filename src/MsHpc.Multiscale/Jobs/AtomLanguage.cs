@@ -26,19 +26,26 @@ internal static class AtomLanguage
 
     private static readonly Key<double> OffsetKey = May("offset", NumberSpec.Any, "shift of the atoms along the third edge, in parts of a repeat: where the vacuum cuts the crystal", 0.0);
 
-    private static readonly MapSpec<SystemChoice> CrystalSpec = new("crystal", "A perfect crystal.", m =>
+    private static readonly Key<IReadOnlyList<int>> RemoveKey = May<IReadOnlyList<int>>("remove", new ListSpec<int>(new IntegerSpec(1), "ids of atoms", 1), "atoms that are taken out: vacancies", []);
+
+    private static readonly MapSpec<SystemChoice> CrystalSpec = new("crystal", "A perfect crystal, or one with surfaces and vacancies.", m =>
     {
         string[] names = m.Has(ElementKey) ? [m.Get(ElementKey)!] : [.. m.Get(ElementsKey)!];
         string structure = m.Get(StructureKey);
         int[] cells = [.. m.Get(CellsKey)!];
-        Atoms Make(int[] times) => Crystal.Create(structure, [.. names.Select(n => Crystal.Element(n))], m.Get(AKey), times,
-            m.Get(CKey), m.Get(PrimitiveKey), m.Get(OrientationKey)?.Select(o => o.ToArray()).ToArray(), m.Get(VacuumKey), m.Get(OffsetKey));
-        return new SystemChoice($"{structure} {string.Join(' ', names)}, {string.Join(" × ", cells)} cells", null, () => Make(cells), () => Make([1, 1, 1]), null);
-    }, StructureKey, ElementKey, ElementsKey, AKey, CKey, CellsKey, PrimitiveKey, OrientationKey, VacuumKey, OffsetKey)
+        double vacuum = m.Get(VacuumKey);
+        var removed = m.Get(RemoveKey)!;
+        Atoms Make(int[] times, double vacuum) => Crystal.Create(structure, [.. names.Select(n => Crystal.Element(n))], m.Get(AKey), times,
+            m.Get(CKey), m.Get(PrimitiveKey), m.Get(OrientationKey)?.Select(o => o.ToArray()).ToArray(), vacuum, m.Get(OffsetKey));
+        return new SystemChoice($"{structure} {string.Join(' ', names)}, {string.Join(" × ", cells)} cells", null, _ => Crystal.Remove(Make(cells, vacuum), removed), () => Make([1, 1, 1], vacuum), null)
+        {
+            Perfect = vacuum > 0 || removed.Count > 0 ? () => Make([1, 1, 1], 0) : null, Surfaces = vacuum > 0,
+        };
+    }, StructureKey, ElementKey, ElementsKey, AKey, CKey, CellsKey, PrimitiveKey, OrientationKey, VacuumKey, OffsetKey, RemoveKey)
     { ExactlyOne = [[ElementKey, ElementsKey]] };
 
-    private static readonly string[] s_suffixes = [".extxyz", ".xyz", ".data", ".lmp", ".dump", ".lammpstrj"];
-    private static readonly Key<string> FileKey = May<string>("file", new FileSpec("a file of atoms", s_suffixes), "extxyz, LAMMPS data (.data, .lmp) or dump (.dump, .lammpstrj); of several frames the last");
+    private static readonly string[] s_suffixes = [".extxyz", ".xyz", ".data", ".lmp", ".dump", ".lammpstrj", ".h5", ".h5md"];
+    private static readonly Key<string> FileKey = May<string>("file", new FileSpec("a file of atoms", s_suffixes), "extxyz, LAMMPS data (.data, .lmp) or dump (.dump, .lammpstrj), H5MD (.h5, .h5md); of several frames the last");
     private static readonly Key<SystemChoice> CrystalKey = May<SystemChoice>("crystal", CrystalSpec, "a perfect crystal, made on the spot");
     private static readonly Key<string> InpcrdKey = Need("inpcrd", new FileSpec("an Amber coordinate file", ".inpcrd", ".rst7", ".crd", ".rst"), "Amber coordinates");
     private static readonly Key<AmberConstraints> RigidKey = May("rigid", new ChoiceSpec<AmberConstraints>(("none", AmberConstraints.None, "nothing"), ("water", AmberConstraints.Water, "water molecules"), ("h-bonds", AmberConstraints.Hydrogens, "water molecules and bonds to hydrogen")),
@@ -47,8 +54,18 @@ internal static class AtomLanguage
     {
         string prmtop = m.Get(AtomModels.PrmtopKey), inpcrd = m.Get(InpcrdKey);
         Atoms Make() => AmberTopology.Read(prmtop, inpcrd, m.Get(RigidKey)).Atoms;
-        return new SystemChoice(Path.GetFileName(prmtop), prmtop, Make, Make, null) { Other = inpcrd };
+        return new SystemChoice(Path.GetFileName(prmtop), prmtop, _ => Make(), Make, null) { Other = inpcrd };
     }, AtomModels.PrmtopKey, InpcrdKey, RigidKey), "Amber files; their force field is the model 'amber'");
+    private static readonly Key<IReadOnlyList<int>> MoleculesKey = Need<IReadOnlyList<int>>("molecules", Triple, "molecules along x, y, z");
+    // 1 g/cm³ = 1e-24 g/Å³.
+    private const double GramPerCubicCentimetre = 1e-27 / Codata.AtomicMass;
+    private static readonly Key<double> DensityKey = May("density", Positive(Dimension.Density), "mass density, '0.997 g/cm^3'", 0.997 * GramPerCubicCentimetre);
+    private static readonly Key<SystemChoice> WaterKey = May<SystemChoice>("water", new MapSpec<SystemChoice>("water_system", "Rigid water molecules on a lattice, turned at random: a start for equilibration.", m =>
+    {
+        var (model, n, density) = (m.Get(AtomModels.WaterModelKey)!, m.Get(MoleculesKey)!, m.Get(DensityKey) / GramPerCubicCentimetre);
+        Atoms Make(int seed, IReadOnlyList<int> n) => model.Box(n[0], n[1], n[2], (ulong)seed, density);
+        return new SystemChoice($"water, {model.Name}, {string.Join(" × ", n)} molecules", null, seed => Make(seed, n), () => Make(0, n), null);
+    }, AtomModels.WaterModelKey, MoleculesKey, DensityKey), "a box of rigid water; its forces are the model 'water'");
     private static readonly Key<string> StyleKey = May<string>("atom_style", new ChoiceSpec<string>(("atomic", "atomic", "id type x y z"), ("charge", "charge", "id type q x y z"),
         ("molecular", "molecular", "id molecule type x y z"), ("full", "full", "id molecule type q x y z")), "of a LAMMPS data file that does not say it");
     private static readonly Key<LammpsUnits> FileUnitsKey = May("file_units", new ChoiceSpec<LammpsUnits>(("metal", LammpsUnits.Metal, "eV, Å, ps"), ("real", LammpsUnits.Real, "kcal/mol, Å, fs")), "units of a LAMMPS file", LammpsUnits.Metal);
@@ -62,7 +79,7 @@ internal static class AtomLanguage
     {
         double? temperature = m.Optional(StartTemperatureKey);
         int[] repeat = [.. m.Get(RepeatKey)!];
-        var source = m.Has(CrystalKey) ? m.Get(CrystalKey)! : m.Has(AmberKey) ? m.Get(AmberKey)! : FromFile(m);
+        var source = m.Has(CrystalKey) ? m.Get(CrystalKey)! : m.Has(WaterKey) ? m.Get(WaterKey)! : m.Has(AmberKey) ? m.Get(AmberKey)! : FromFile(m);
         bool again = repeat.Any(n => n > 1);
         var charges = m.Get(ChargesKey);
         Atoms Charged(Atoms atoms)
@@ -73,9 +90,9 @@ internal static class AtomLanguage
             for (int i = 0; i < atoms.Count && charges is not null; i++) if (charges.TryGetValue(symbols[atoms.Types[i]], out double q)) atoms.Charges[i] = q;
             return atoms;
         }
-        return source with { Temperature = temperature, Sample = () => Charged(source.Sample()), Make = () => Charged(again ? Crystal.Repeat(source.Make(), repeat) : source.Make()), Description = again ? $"{source.Description}, repeated {string.Join(" × ", repeat)}" : source.Description };
-    }, FileKey, CrystalKey, AmberKey, StyleKey, FileUnitsKey, DumpElementsKey, Scale14Key, ChargesKey, RepeatKey, StartTemperatureKey)
-    { ExactlyOne = [[FileKey, CrystalKey, AmberKey]] };
+        return source with { Temperature = temperature, Sample = () => Charged(source.Sample()), Perfect = source.Perfect is { } perfect ? () => Charged(perfect()) : null, Make = seed => Charged(again ? Crystal.Repeat(source.Make(seed), repeat) : source.Make(seed)), Description = again ? $"{source.Description}, repeated {string.Join(" × ", repeat)}" : source.Description };
+    }, FileKey, CrystalKey, WaterKey, AmberKey, StyleKey, FileUnitsKey, DumpElementsKey, Scale14Key, ChargesKey, RepeatKey, StartTemperatureKey)
+    { ExactlyOne = [[FileKey, CrystalKey, WaterKey, AmberKey]] };
 
     private static SystemChoice FromFile(MapValues m)
     {
@@ -83,11 +100,12 @@ internal static class AtomLanguage
         Atoms Make() => Path.GetExtension(file).ToLowerInvariant() switch
         {
             ".extxyz" or ".xyz" => ExtXyz.Read(file).Atoms,
+            ".h5" or ".h5md" => H5md.Read(file).Atoms,
             ".data" or ".lmp" => LammpsData.Read(file, m.Get(StyleKey), m.Get(FileUnitsKey), (m.Get(Scale14Key)![0], m.Get(Scale14Key)![1])).Atoms,
             _ => LammpsDump.Read(file, m.Get(DumpElementsKey), m.Get(FileUnitsKey)).Atoms,
         };
         Atoms Some() => Make() is { Count: > 0 } atoms ? atoms : throw new InputException(file, 0, 0, "there are no atoms in it");
-        return new SystemChoice(Path.GetFileName(file), file, Some, Some, null);
+        return new SystemChoice(Path.GetFileName(file), file, _ => Some(), Some, null);
     }
 
     // ---- run -----------------------------------------------------------------------------------------------------------------------
@@ -252,9 +270,22 @@ internal static class AtomLanguage
         public override JsonObject Schema(JsonObject defs) => new() { ["type"] = "string", ["pattern"] = @"\.(extxyz|xyz|dump|lammpstrj|h5|h5md)$" };
     }
 
+    /// <summary>Files of one name would take each other's place; names of checkpoints are the run's own.</summary>
+    private static void CheckNames(MapValues m, JobReader reader, bool frames, bool last)
+    {
+        static string Plain(string name) => Path.GetRelativePath("/", Path.GetFullPath(name, "/"));
+        string? trajectory = frames && m.Has(TrajectoryKey) ? m.Get(TrajectoryKey).File : null, structure = last ? m.Get(LastKey) : null;
+        Node At(string key) => m.Node[key] is not { } at ? m.Node : at["file"] ?? at;
+        foreach (var (key, name) in new[] { ("trajectory", trajectory), ("structure", structure) })
+            if (name is not null && Plain(name).StartsWith("checkpoint-", StringComparison.Ordinal)) reader.Fault(At(key), $"'{key}' is written to {name}, and files that begin with checkpoint- are the run's own: choose another name");
+        if (trajectory is not null && structure is not null && Plain(trajectory) == Plain(structure))
+            reader.Fault(At("trajectory"), $"'trajectory' and 'structure'{(m.Has(LastKey) ? "" : " (which was left out)")} would both be written to {structure}: choose another name for one of them");
+    }
+
     private static MapSpec<(OutputChoice, AtomOutput)> Output(string word, params Key[] more) => new(word + "_output", "What is written into the output folder.", m => (
         new OutputChoice(null, word == "md" ? "thermo.csv" : null, m.Get(JobLanguage.Summary), [], 1, m.Get(JobLanguage.Checkpoint).Steps, m.Get(JobLanguage.Checkpoint).Seconds, m.Get(JobLanguage.Checkpoint).Keep),
-        new AtomOutput(m.Get(ThermoKey), m.Has(TrajectoryKey) ? m.Get(TrajectoryKey).File : null, m.Has(TrajectoryKey) ? m.Get(TrajectoryKey).Every : 0, m.Get(LastKey)) { Analysis = m.Get(AtomAnalyses.Key) ?? [] }), [JobLanguage.Summary, .. more]);
+        new AtomOutput(m.Get(ThermoKey), m.Has(TrajectoryKey) ? m.Get(TrajectoryKey).File : null, m.Has(TrajectoryKey) ? m.Get(TrajectoryKey).Every : 0, m.Get(LastKey)) { Analysis = m.Get(AtomAnalyses.Key) ?? [] }), [JobLanguage.Summary, .. more])
+    { Check = (m, reader) => CheckNames(m, reader, more.Contains(TrajectoryKey), more.Contains(LastKey)) };
 
     // ---- the job -------------------------------------------------------------------------------------------------------------------
 
@@ -314,6 +345,9 @@ internal static class AtomLanguage
         bool periodic = atoms.Cell.Periodic[0] && atoms.Cell.Periodic[1] && atoms.Cell.Periodic[2];
         if (type is JobType.Elastic && !periodic) reader.Fault(root["system"]!, "elastic constants need a cell that is periodic in three directions");
         if (type is JobType.Elastic && atoms.Count > 500) reader.Fault(root["system"]!, $"{atoms.Count} atoms are more than elastic constants are computed of here (500): give one cell of the crystal");
+        // These scale velocities: zero stays zero.
+        if (job.Run.Ensemble?.Name is "nose_hoover" or "npt" or "velocity_rescaling" or "berendsen" && job.System.Temperature is null or 0 && atoms.Velocities.All(v => v == 0))
+            reader.Fault(root["run"]!["ensemble"]!, $"'{job.Run.Ensemble!.Name}' scales velocities, and all are zero: set 'temperature' of 'system', or take langevin, which needs no start");
         if (type is JobType.Md && job.Run.Ensemble?.Name == "npt" && !periodic) reader.Fault(root["run"]!["ensemble"]!, "a barostat needs a cell that is periodic in three directions");
     }
 

@@ -23,9 +23,9 @@ internal static class AtomModels
     private static readonly Key<double> CutoffKey = Need("cutoff", Positive(Dimension.Distance), "cutoff");
 
     /// <summary>A law between pairs: its numbers for all pairs alike, or pair by pair.</summary>
-    private static (string, Spec<InteractionChoice>, bool) PairLaw<T>(string name, string doc, Func<double[], double, T> make, T off, Func<T, T, T>? mix, Func<int, Func<int, int, T>, Truncation, Precision, Interaction> create, bool mixed, params (string Name, Dimension Dimension, string Doc)[] numbers)
+    private static (string, Spec<InteractionChoice>, bool) PairLaw<T>(string name, string doc, Func<double[], double, T> make, T off, Func<T, T, T>? mix, Func<int, Func<int, int, T>, Truncation, Precision, Term> create, bool mixed, params (string Name, NumberSpec Values, string Doc)[] numbers)
     {
-        Key<double>[] needed = [.. numbers.Select(n => Need(n.Name, new NumberSpec(n.Dimension), n.Doc))], optional = [.. numbers.Select(n => May(n.Name, new NumberSpec(n.Dimension), n.Doc + ", of all pairs", 0.0))];
+        Key<double>[] needed = [.. numbers.Select(n => Need(n.Name, n.Values, n.Doc))], optional = [.. numbers.Select(n => May(n.Name, n.Values, n.Doc + ", of all pairs", 0.0))];
         var cutoffAll = May("cutoff", Positive(Dimension.Distance), "cutoff of all pairs", 0.0);
         var one = new MapSpec<(string A, string B, T Value)>(name + "_pair", $"Parameters of one pair of kinds of atoms.", m => (m.Get(OfKey)[0], m.Get(OfKey)[1], make([.. needed.Select(k => m.Get(k))], m.Get(CutoffKey))),
             [OfKey, .. needed, CutoffKey]);
@@ -39,7 +39,7 @@ internal static class AtomModels
                 if (!m.Has(pairs))
                 {
                     var all = make([.. optional.Select(k => m.Get(k))], m.Get(cutoffAll));
-                    return [new(name, create(atoms.Species.Count, (_, _) => all, truncation, precision))];
+                    return [create(atoms.Species.Count, (_, _) => all, truncation, precision)];
                 }
                 var given = m.Get(pairs)!;
                 string[] symbols = [.. atoms.Species.Select(s => s.Symbol)];
@@ -51,12 +51,12 @@ internal static class AtomModels
                     foreach (var p in given) if (p.A == a && p.B == b || p.A == b && p.B == a) return (true, p.Value);
                     return (false, off);
                 }
-                return [new(name, create(symbols.Length, (i, j) =>
+                return [create(symbols.Length, (i, j) =>
                 {
                     if (Find(symbols[i], symbols[j]) is { Found: true } known) return known.Value;
                     if (mix is not null && Find(symbols[i], symbols[i]) is { Found: true } first && Find(symbols[j], symbols[j]) is { Found: true } second) return mix(first.Value, second.Value);
                     throw new InputException($"{name}: the pair {symbols[i]}–{symbols[j]} has no parameters");
-                }, truncation, precision))];
+                }, truncation, precision)];
             });
         }, [.. optional, cutoffAll, pairs, TruncationKey, .. mixed ? (Key[])[PrecisionKey] : []])
         {
@@ -64,7 +64,13 @@ internal static class AtomModels
             {
                 bool any = optional.Any(m.Has) || m.Has(cutoffAll);
                 if (m.Has(pairs) && any) reader.Fault(m.Node, $"give the numbers of all pairs, or 'pairs', not both");
-                if (m.Has(pairs)) return;
+                if (m.Has(pairs))
+                {
+                    var seen = new HashSet<(string, string)>();
+                    foreach (var (at, (a, b, _)) in m.Node["pairs"]!.Items.Zip(m.Get(pairs)!))
+                        if (!seen.Add(string.CompareOrdinal(a, b) < 0 ? (a, b) : (b, a))) reader.Fault(at["of"]!, $"the pair {a}–{b} is there twice");
+                    return;
+                }
                 foreach (var key in optional.Append(cutoffAll)) if (!m.Has(key)) reader.Fault(m.Node, $"'{key.Name}' is missing: {key.Doc}");
             },
         }, false);
@@ -94,12 +100,42 @@ internal static class AtomModels
     private static readonly Key<double> SpacingKey = May("spacing", Positive(Dimension.Distance), "largest spacing of the mesh; left out: from the accuracy", 0.0);
     private static readonly Key<double> FarKey = May("cutoff", Positive(Dimension.Distance), "cutoff; left out: all pairs, of molecules in vacuum", 0.0);
 
-    /// <summary>Parts of an Ewald sum; what takes excluded pairs out of the long-range part belongs to it.</summary>
-    private static IReadOnlyList<Term> Parts(Interaction[] sum) => [new("coulomb_real", sum[0]), .. sum[1..].Select(s => new Term("coulomb_reciprocal", s))];
+    /// <summary>Parts of an Ewald sum, on a mesh or not; what takes excluded pairs out of the long-range part belongs to it.</summary>
+    private static IReadOnlyList<Term> Sum(Atoms atoms, bool mesh, double cutoff, double accuracy, Precision precision, double constant = Codata.CoulombInEvAngstrom, int order = 5, double spacing = 0)
+    {
+        var sum = mesh ? ParticleMeshEwald.Create(atoms, cutoff, accuracy, order, spacing, constant, precision: precision) : Ewald.Create(atoms, cutoff, accuracy, constant, precision);
+        return [new("coulomb_real", sum[0]) { RealSpace = new(EwaldSplit.For(atoms, cutoff, accuracy, constant), precision) }, .. sum[1..].Select(s => new Term("coulomb_reciprocal", s))];
+    }
+
+    /// <summary>Lennard-Jones and the real-space part of an Ewald sum in one pass over the pairs; null where they are not alike.</summary>
+    private static Interaction? Together(int types, Func<int, int, LennardJonesPair> pairs, Precision precision, RealSpace real)
+    {
+        for (int i = 0; i < types; i++) for (int j = i; j < types; j++) if (pairs(i, j).Cutoff != real.Split.Cutoff) return null;
+        return precision == real.Precision ? CoulombReal.Create(types, real.Split, pairs, precision) : null;
+    }
 
     private static (string, Spec<InteractionChoice>, bool) Charges(string name, string doc, Func<MapValues, Atoms, IReadOnlyList<Term>> make, bool bare, params Key[] keys) =>
         (name, new MapSpec<InteractionChoice>("model_" + name, doc, m => new InteractionChoice(name, [], atoms => atoms.Charges.Any(q => q != 0) ? make(m, atoms)
             : throw new InputException($"{name}: all charges are zero: they come from the file of the atoms, or from 'charges' of the system")), keys), bare);
+
+    // ---- water ---------------------------------------------------------------------------------------------------------------------
+
+    /// <summary>Of the system and of its model.</summary>
+    public static readonly Key<Water> WaterModelKey = Need("model", new ChoiceSpec<Water>(("tip3p", Water.Tip3p, "TIP3P"), ("spce", Water.SpcE, "SPC/E")), "model of water");
+
+    private static readonly MapSpec<InteractionChoice> WaterSpec = new("model_water", "Rigid water: Lennard-Jones between oxygens, charges by Ewald's sum on a mesh.", m => new InteractionChoice("water", [], atoms =>
+    {
+        var water = m.Get(WaterModelKey)!;
+        string[] symbols = Symbols(atoms);
+        if (symbols.FirstOrDefault(s => s is not ("O" or "H")) is { } other) throw new InputException($"water: there is {other} among the atoms; mixtures need lennard_jones with pairs, and pme");
+        double[] charge = [.. symbols.Select(s => s == "H" ? water.ChargeH : -2 * water.ChargeH)];
+        int odd = Enumerable.Range(0, atoms.Count).FirstOrDefault(i => Math.Abs(atoms.Charges[i] - charge[atoms.Types[i]]) > 1e-6, -1);
+        if (odd >= 0) throw new InputException($"water: atom {atoms.Ids[odd]} ({symbols[atoms.Types[odd]]}) has the charge {atoms.Charges[odd]} e, and {water.Name} has {charge[atoms.Types[odd]]}: is the system of another model?");
+        LennardJonesPair Pair(int i, int j) => new(symbols[i] == "O" && symbols[j] == "O" ? water.Epsilon : 0, water.Sigma, m.Get(CutoffKey));
+        var precision = m.Get(PrecisionKey);
+        return [new("lennard_jones", LennardJones.Create(symbols.Length, Pair, precision: precision)) { With = real => Together(symbols.Length, Pair, precision, real) },
+            .. Sum(atoms, true, m.Get(CutoffKey), m.Get(AccuracyKey), precision, order: m.Get(OrderKey), spacing: m.Get(SpacingKey))];
+    }), WaterModelKey, CutoffKey, AccuracyKey, OrderKey, SpacingKey, PrecisionKey);
 
     // ---- molecules -----------------------------------------------------------------------------------------------------------------
 
@@ -114,12 +150,11 @@ internal static class AtomModels
         IReadOnlyList<Term> charges = m.Get(CoulombKey) switch
         {
             "none" => [],
-            "ewald" => Parts(Ewald.Create(atoms, cutoff, m.Get(AccuracyKey), constant)),
-            "pme" => Parts(ParticleMeshEwald.Create(atoms, cutoff, m.Get(AccuracyKey), constant: constant)),
+            "ewald" or "pme" => Sum(atoms, m.Get(CoulombKey) == "pme", cutoff, m.Get(AccuracyKey), m.Get(PrecisionKey), constant),
             "damped_shifted" => [new("coulomb", DampedShiftedCoulomb.Create(m.Get(MayAlphaKey), cutoff, Codata.CoulombInEvAngstrom / constant))],
             _ => [new("coulomb", PlainCoulomb.Create(atoms.Species.Count, cutoff, constant))],
         };
-        var field = MolecularForceField.FromTopology(atoms, lennardJones, cutoff, [.. charges.Select(c => c.Interaction)], truncation, constant);
+        var field = MolecularForceField.FromTopology(atoms, lennardJones, cutoff, [.. charges.Select(c => c.Interaction)], truncation, constant, m.Get(PrecisionKey));
         var t = atoms.Topology!;
         List<string> names = [];
         if (t.Bonds.Count > 0) names.Add("bonds");
@@ -128,7 +163,16 @@ internal static class AtomModels
         if (t.Impropers.Count > 0) names.Add("impropers");
         if (t.Scaled.Any(s => s.Coulomb != 0 || s.LennardJones != 0)) names.Add("scaled_pairs");
         names.Add("lennard_jones");
-        return [.. field.Interactions.Select((term, k) => k < names.Count ? new Term(names[k], term) : charges[k - names.Count])];
+        return [.. field.Interactions.Select((term, k) => k >= names.Count ? charges[k - names.Count]
+            : new Term(names[k], term) { With = names[k] == "lennard_jones" && truncation == Truncation.Cut ? real => Together(atoms.Species.Count, EpsilonSigma, m.Get(PrecisionKey), real) : null })];
+
+        // Pairs without Lennard-Jones have none at any cutoff; those with repulsion alone have no σ and stay by themselves.
+        LennardJonesPair EpsilonSigma(int i, int j) => lennardJones(i, j) switch
+        {
+            (0, 0) => new(0, 1, cutoff),
+            ( > 0, > 0) and var (a, b) => new(b * b / (4 * a), Math.Pow(a / b, 1.0 / 6), cutoff),
+            _ => new(0, 1, double.NaN),
+        };
     }
 
     private static void CheckCharges(MapValues m, JobReader reader)
@@ -149,7 +193,7 @@ internal static class AtomModels
             if (topology.Count != atoms.Count) throw new InputException($"{Path.GetFileName(prmtop)} has {topology.Count} atoms, the system {atoms.Count}");
             return Molecule(m, atoms, topology.LennardJones, Truncation.Cut, AmberCoulomb);
         });
-    }, PrmtopKey, MolecularCutoffKey, CoulombKey, AccuracyKey, MayAlphaKey) { Check = CheckCharges };
+    }, PrmtopKey, MolecularCutoffKey, CoulombKey, AccuracyKey, MayAlphaKey, PrecisionKey) { Check = CheckCharges };
 
     private static readonly Key<string> DataKey = Need("data", new FileSpec("a LAMMPS data file", ".data", ".lmp"), "LAMMPS data file with the section Pair Coeffs: ε and σ of each type, of the styles lj/cut…");
     private static readonly Key<LammpsUnits> UnitsKey = May("file_units", new ChoiceSpec<LammpsUnits>(("metal", LammpsUnits.Metal, "eV, Å, ps"), ("real", LammpsUnits.Real, "kcal/mol, Å, fs")), "units of the file", LammpsUnits.Metal);
@@ -177,7 +221,7 @@ internal static class AtomModels
                 return (4 * e * s6 * s6, 4 * e * s6);
             }
         });
-    }, DataKey, UnitsKey, GeometricKey, MolecularCutoffKey, TruncationKey, CoulombKey, AccuracyKey, MayAlphaKey) { Check = CheckCharges };
+    }, DataKey, UnitsKey, GeometricKey, MolecularCutoffKey, TruncationKey, CoulombKey, AccuracyKey, MayAlphaKey, PrecisionKey) { Check = CheckCharges };
 
     // ---- from outside --------------------------------------------------------------------------------------------------------------
 
@@ -222,20 +266,20 @@ internal static class AtomModels
 
     private static readonly (string Name, Spec<InteractionChoice> Spec, bool Bare)[] s_laws =
     [
-        PairLaw("lennard_jones", "Lennard-Jones: 4ε[(σ/r)¹² − (σ/r)⁶].", (n, cutoff) => new LennardJonesPair(n[0], n[1], cutoff), default, LennardJones.Mix, (types, pairs, truncation, precision) => LennardJones.Create(types, pairs, truncation, precision), true,
-            ("epsilon", Dimension.Energy, "depth ε"), ("sigma", Dimension.Distance, "σ")),
-        PairLaw("morse", "Morse: D [e² − 2e], e = exp(−α (r − r₀)).", (n, cutoff) => new MorsePair(n[0], n[1], n[2], cutoff), default, null, (types, pairs, truncation, _) => Morse.Create(types, pairs, truncation), false,
-            ("depth", Dimension.Energy, "depth D"), ("alpha", Dimension.Distance.Power(-1), "α"), ("r0", Dimension.Distance, "distance r₀ of the minimum")),
-        PairLaw("buckingham", "Buckingham: A exp(−r/ρ) − C/r⁶.", (n, cutoff) => new BuckinghamPair(n[0], n[1], n[2], cutoff), default, null, (types, pairs, truncation, _) => Buckingham.Create(types, pairs, truncation), false,
-            ("A", Dimension.Energy, "A"), ("rho", Dimension.Distance, "ρ"), ("C", Dimension.Energy * Dimension.Distance.Power(6), "C")),
+        PairLaw("lennard_jones", "Lennard-Jones: 4ε[(σ/r)¹² − (σ/r)⁶].", (n, cutoff) => new LennardJonesPair(n[0], n[1], cutoff), default, LennardJones.Mix, (types, pairs, truncation, precision) => new("lennard_jones", LennardJones.Create(types, pairs, truncation, precision)) { With = truncation == Truncation.Cut ? real => Together(types, pairs, precision, real) : null }, true,
+            ("epsilon", NotNegative(Dimension.Energy), "depth ε"), ("sigma", Positive(Dimension.Distance), "σ")),
+        PairLaw("morse", "Morse: D [e² − 2e], e = exp(−α (r − r₀)).", (n, cutoff) => new MorsePair(n[0], n[1], n[2], cutoff), default, null, (types, pairs, truncation, _) => new("morse", Morse.Create(types, pairs, truncation)), false,
+            ("depth", NotNegative(Dimension.Energy), "depth D"), ("alpha", Positive(Dimension.Distance.Power(-1)), "α"), ("r0", Positive(Dimension.Distance), "distance r₀ of the minimum")),
+        PairLaw("buckingham", "Buckingham: A exp(−r/ρ) − C/r⁶.", (n, cutoff) => new BuckinghamPair(n[0], n[1], n[2], cutoff), default, null, (types, pairs, truncation, _) => new("buckingham", Buckingham.Create(types, pairs, truncation)), false,
+            ("A", NotNegative(Dimension.Energy), "A"), ("rho", Positive(Dimension.Distance), "ρ"), ("C", NotNegative(Dimension.Energy * Dimension.Distance.Power(6)), "C")),
         Charges("damped_shifted_coulomb", "Charges, by damped shifted force, with the self energy.", (m, _) => [new("damped_shifted_coulomb", DampedShiftedCoulomb.Create(m.Get(AlphaKey), m.Get(CutoffKey), m.Get(PermittivityKey)))], false, AlphaKey, CutoffKey, PermittivityKey),
         Charges("coulomb", "Charges, all pairs within the cutoff without correction: for molecules in vacuum.", (m, atoms) =>
         {
             if (atoms.Cell.IsPeriodic && !m.Has(FarKey)) throw new InputException("coulomb: all pairs need a cell that does not repeat; give a cutoff, or use ewald or pme");
             return [new("coulomb", PlainCoulomb.Create(atoms.Species.Count, m.Has(FarKey) ? m.Get(FarKey) : double.PositiveInfinity))];
         }, true, FarKey),
-        Charges("ewald", "Charges, by Ewald's sum.", (m, atoms) => Parts(Ewald.Create(atoms, m.Get(CutoffKey), m.Get(AccuracyKey))), false, CutoffKey, AccuracyKey),
-        Charges("pme", "Charges, by Ewald's sum on a mesh.", (m, atoms) => Parts(ParticleMeshEwald.Create(atoms, m.Get(CutoffKey), m.Get(AccuracyKey), m.Get(OrderKey), m.Get(SpacingKey))), false, CutoffKey, AccuracyKey, OrderKey, SpacingKey),
+        Charges("ewald", "Charges, by Ewald's sum.", (m, atoms) => Sum(atoms, false, m.Get(CutoffKey), m.Get(AccuracyKey), m.Get(PrecisionKey)), false, CutoffKey, AccuracyKey, PrecisionKey),
+        Charges("pme", "Charges, by Ewald's sum on a mesh.", (m, atoms) => Sum(atoms, true, m.Get(CutoffKey), m.Get(AccuracyKey), m.Get(PrecisionKey), order: m.Get(OrderKey), spacing: m.Get(SpacingKey)), false, CutoffKey, AccuracyKey, OrderKey, SpacingKey, PrecisionKey),
         FileLaw("eam", "Embedded-atom method from a file.", "an EAM file (setfl .eam.alloy, Finnis–Sinclair .eam.fs, funcfl .eam)", [".alloy", ".fs", ".eam"], (file, atoms, precision) => Path.GetExtension(file) switch
         {
             ".alloy" => Eam.FromSetfl(file, Symbols(atoms), precision),
@@ -247,6 +291,7 @@ internal static class AtomModels
         FileLaw("stillinger_weber", "Stillinger–Weber potential.", "a LAMMPS .sw file", [".sw"], (file, atoms, precision) => StillingerWeber.Read(file, Symbols(atoms), precision), Silicon),
         FileLaw("tersoff", "Tersoff potential.", "a LAMMPS .tersoff file", [".tersoff"], (file, atoms, precision) => Tersoff.Read(file, Symbols(atoms), precision)),
         ("kim", new MappedSpec<string, InteractionChoice>(new TextSpec("the name of a KIM model"), model => new InteractionChoice("kim", [], atoms => [new("kim", new KimModel(model, Symbols(atoms)))])), false),
+        ("water", WaterSpec, false),
         ("amber", Amber, false),
         ("molecular", Molecular, false),
         ("wall", WallSpec, false),

@@ -54,11 +54,18 @@ internal static class AtomPlan
         {
             int copies = phonon.Supercell[0] * phonon.Supercell[1] * phonon.Supercell[2];
             yield return $"run: {6 * atoms.Count} force calculations on {copies * atoms.Count} atoms, {3 * atoms.Count} bands";
-            double width = Enumerable.Range(0, 3).Min(d => atoms.Cell.Spacing[d] * phonon.Supercell[d]);
-            if (width < 2 * field.Reach) yield return string.Create(invariant, $"run: the supercell is {width:G4} Å wide, twice the reach of the forces {2 * field.Reach:G4} Å: force constants of images overlap, take a larger one");
+            if (Narrow(atoms, phonon, field.Reach) is { } warning) yield return "run: " + warning;
             memory *= copies;
         }
         yield return $"memory: about {JobPlan.Size(memory)} in all, of {JobPlan.Size(Machine.MemoryLimit)} here{(memory > Machine.MemoryLimit ? ": more than this machine has" : "")}";
+    }
+
+    /// <summary>What is wrong with a supercell in which an atom meets two images of another; null when it is wide enough.</summary>
+    public static string? Narrow(Atoms atoms, PhononChoice phonon, double reach)
+    {
+        double width = Enumerable.Range(0, 3).Min(d => atoms.Cell.Spacing[d] * phonon.Supercell[d]);
+        return width >= 2 * reach ? null
+            : string.Create(CultureInfo.InvariantCulture, $"the supercell is {width:G4} Å wide, twice the reach of the forces {2 * reach:G4} Å: force constants of images overlap and frequencies away from Γ are wrong, take a larger one");
     }
 
     /// <summary>Levels of multiple time stepping, with what its guard finds at the atoms as they are; a step that it refuses is an input error.</summary>

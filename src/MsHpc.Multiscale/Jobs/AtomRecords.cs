@@ -1,5 +1,6 @@
 using MsHpc.Atomistics;
 using MsHpc.Atomistics.Dynamics;
+using MsHpc.Atomistics.Potentials;
 using MsHpc.Core;
 
 namespace MsHpc.Multiscale.Jobs;
@@ -7,11 +8,17 @@ namespace MsHpc.Multiscale.Jobs;
 /// <summary>Where atoms come from.</summary>
 /// <param name="Description">In words, for the log.</param>
 /// <param name="File">File that is read; null for a built crystal.</param>
-/// <param name="Make">Makes them. Throws <see cref="InputException"/>.</param>
+/// <param name="Make">Makes them with the job's seed. Throws <see cref="InputException"/>.</param>
 /// <param name="Sample">Makes as few of them as show all their kinds, for checks.</param>
 /// <param name="Temperature">Velocities are drawn for this temperature, K; null: as they are.</param>
-public sealed record SystemChoice(string Description, string? File, Func<Atoms> Make, Func<Atoms> Sample, double? Temperature)
+public sealed record SystemChoice(string Description, string? File, Func<int, Atoms> Make, Func<Atoms> Sample, double? Temperature)
 {
+    /// <summary>Makes a cell of the perfect crystal that surfaces or vacancies were cut into; null where there are none.</summary>
+    public Func<Atoms>? Perfect { get; init; }
+
+    /// <summary>Whether there are two surfaces across the third edge.</summary>
+    public bool Surfaces { get; init; }
+
     /// <summary>A second file; null for none.</summary>
     public string? Other { get; init; }
 }
@@ -19,7 +26,19 @@ public sealed record SystemChoice(string Description, string? File, Func<Atoms> 
 /// <summary>One part of a force field with the name by which groups of multiple time steps call it.</summary>
 /// <param name="Name">Name in the job language; several parts may share one.</param>
 /// <param name="Interaction">The part.</param>
-public sealed record Term(string Name, Interaction Interaction);
+public sealed record Term(string Name, Interaction Interaction)
+{
+    /// <summary>Of Lennard-Jones that is cut: makes it together with the real-space part of an Ewald sum, in one pass over the pairs; null where their cutoffs or precisions differ.</summary>
+    internal Func<RealSpace, Interaction?>? With { get; init; }
+
+    /// <summary>Of the real-space part of an Ewald sum: what it is.</summary>
+    internal RealSpace? RealSpace { get; init; }
+}
+
+/// <summary>The real-space part of an Ewald sum.</summary>
+/// <param name="Split">How the sum is split.</param>
+/// <param name="Precision">Arithmetic.</param>
+internal sealed record RealSpace(EwaldSplit Split, Precision Precision);
 
 /// <summary>One entry of the model of a job.</summary>
 /// <param name="Name">Its key in the job language.</param>
@@ -136,13 +155,13 @@ public sealed record AtomJob(SystemChoice System, IReadOnlyList<InteractionChoic
     /// <param name="seed">The job's seed.</param>
     public Atoms MakeAtoms(int seed)
     {
-        var atoms = WithGroups(System.Make());
+        var atoms = WithGroups(System.Make(seed));
         if (System.Temperature is { } temperature) Velocities.Maxwell(atoms, temperature, (ulong)seed);
         return atoms;
     }
 
     /// <summary>Atoms to check the model with: as few as show all kinds where that is enough.</summary>
-    public Atoms MakeSample() => Groups.Count > 0 || Model.Any(m => m.IsExternal) ? WithGroups(System.Make()) : System.Sample();
+    public Atoms MakeSample() => Groups.Count > 0 || Model.Any(m => m.IsExternal) ? WithGroups(System.Make(0)) : System.Sample();
 
     private Atoms WithGroups(Atoms atoms)
     {
@@ -151,7 +170,18 @@ public sealed record AtomJob(SystemChoice System, IReadOnlyList<InteractionChoic
     }
 
     /// <summary>What acts between given atoms.</summary>
-    public AtomModel MakeModel(Atoms atoms) => new(atoms, [.. Model.SelectMany(m => m.Make(atoms).Select(t => (m, t)))]);
+    /// <remarks>Lennard-Jones and the real-space part of an Ewald sum become one where they can, unless multiple time steps keep them apart.</remarks>
+    public AtomModel MakeModel(Atoms atoms)
+    {
+        List<(InteractionChoice Choice, Term Term)> terms = [.. Model.SelectMany(m => m.Make(atoms).Select(t => (m, t)))];
+        int near = terms.FindIndex(t => t.Term.With is not null), real = terms.FindIndex(t => t.Term.RealSpace is not null);
+        if (near >= 0 && real >= 0 && Run.Ensemble?.Name != "rrespa" && terms[near].Term.With!(terms[real].Term.RealSpace!) is { } both)
+        {
+            terms[real] = (terms[real].Choice, new Term("lennard_jones and coulomb_real", both));
+            terms.RemoveAt(near);
+        }
+        return new AtomModel(atoms, terms);
+    }
 
     /// <summary>How the atoms move.</summary>
     public MdOptions MakeOptions(AtomModel model, int seed) => new()

@@ -27,6 +27,7 @@ internal sealed class EnergyEngine(Job job, Comm comm, ThreadTeam team) : OneSte
         if (!double.IsFinite(tally.Energy) || !_results.Forces.All(double.IsFinite))
             throw new NumericalException("the energy or a force is not a finite number: some atoms lie on top of each other, or closer than the potential allows");
         for (int k = 0; k < 6; k++) _results.Virial[k] = tally.Virial[k];
+        MeasurePerfect();
         return (Values(_results), string.Create(CultureInfo.InvariantCulture, $"energy {_results.Energy:R} eV, {_results.Energy / Atoms.Count:F6} eV/atom, largest force {LargestForce(_results):G4} eV/Å"));
     }
 
@@ -46,14 +47,14 @@ internal sealed class EnergyEngine(Job job, Comm comm, ThreadTeam team) : OneSte
         if (end == RunEnd.Finished) WriteStructure(new AtomFrame(Atoms) { Energy = _results.Energy, Forces = _results.Forces, Stress = Stress(_results, 1) });
     }
 
-    public override JsonObject? Results => Step == 0 ? null : new JsonObject
+    public override JsonObject? Results => Step == 0 ? null : AddDefects(new JsonObject
     {
         ["atoms"] = Atoms.Count, ["energy_eV"] = _results.Energy, ["energy_per_atom_eV"] = _results.Energy / Atoms.Count, ["max_force_eV_per_A"] = LargestForce(_results),
         ["stress_GPa"] = Numbers6(Stress(_results, 1), Codata.EvPerCubicAngstromInGPa),
-    };
+    }, _results.Energy);
 
     public override IReadOnlyList<(string Label, string Value)> KeyNumbers => Step == 0 ? [] :
-        [("energy per atom", $"{G(_results.Energy / Atoms.Count, 8)} eV"), ("largest force", $"{G(LargestForce(_results), 4)} eV/Å"), ("pressure", $"{G(-Stress(_results, Codata.EvPerCubicAngstromInGPa)[..3].Average(), 5)} GPa")];
+        [("energy per atom", $"{G(_results.Energy / Atoms.Count, 8)} eV"), ("largest force", $"{G(LargestForce(_results), 4)} eV/Å"), ("pressure", $"{G(-Stress(_results, Codata.EvPerCubicAngstromInGPa)[..3].Average(), 5)} GPa"), .. DefectNumbers(_results.Energy)];
 }
 
 /// <summary>The nearest minimum.</summary>
@@ -83,6 +84,8 @@ internal sealed class MinimizeEngine(Job job, Comm comm, ThreadTeam team) : OneS
         var end = minimizer.Run(Atoms);
         if (_steps.Count == 0 || _steps[^1].Step != end.Step) _steps.Add(end);
         _results = minimizer.Results;
+        // With a cell that relaxes there is no telling what the crystal around the defect would have cost.
+        if (Choice.Cell == CellRelaxation.None) MeasurePerfect();
         return ([end.Energy, end.Energy / Atoms.Count, end.MaxForce, .. end.Stress.Select(s => s * Codata.EvPerCubicAngstromInGPa)],
             string.Create(CultureInfo.InvariantCulture, $"minimum after {end.Step} steps ({end.Evaluations} force calculations): energy {end.Energy:R} eV, {end.Energy / Atoms.Count:F6} eV/atom, largest force {end.MaxForce:0.0e+00} eV/Å"));
     }
@@ -106,17 +109,17 @@ internal sealed class MinimizeEngine(Job job, Comm comm, ThreadTeam team) : OneS
         double[] x = [.. _steps.Select(s => (double)s.Step)];
         string? force = CurvePlot.Draw(x, [.. _steps.Select(s => s.MaxForce)], "step", "log10 largest force [eV/Å]", out string? trouble, logarithmic: true);
         if (force is null) { if (trouble is not null) notes.Add(trouble); return []; }
-        return [(force, "Largest force"), (CurvePlot.Draw(x, [.. _steps.Select(s => s.Energy / Atoms.Count)], "step", "energy [eV/atom]", out _)!, "Energy per atom")];
+        return [(force, "Largest force"), (CurvePlot.Draw(x, [.. _steps.Select(s => 1000 * (s.Energy - _steps[^1].Energy) / Atoms.Count)], "step", "energy [meV/atom]", out _)!, "Energy above that at the end")];
     }
 
     public override IReadOnlyList<(string Label, string Value)> KeyNumbers => _steps.Count == 0 ? [] :
-        [("energy per atom", $"{G(_steps[^1].Energy / Atoms.Count, 8)} eV"), ("largest force", $"{G(_steps[^1].MaxForce, 3)} eV/Å"), ("volume per atom", $"{G(Atoms.Cell.Volume / Atoms.Count)} Å³")];
+        [("energy per atom", $"{G(_steps[^1].Energy / Atoms.Count, 8)} eV"), ("largest force", $"{G(_steps[^1].MaxForce, 3)} eV/Å"), ("volume per atom", $"{G(Atoms.Cell.Volume / Atoms.Count)} Å³"), .. DefectNumbers(_steps[^1].Energy, _steps[0].Energy)];
 
-    public override JsonObject? Results => _steps.Count == 0 ? null : new JsonObject
+    public override JsonObject? Results => _steps.Count == 0 ? null : AddDefects(new JsonObject
     {
         ["atoms"] = Atoms.Count, ["energy_eV"] = _steps[^1].Energy, ["energy_per_atom_eV"] = _steps[^1].Energy / Atoms.Count, ["max_force_eV_per_A"] = _steps[^1].MaxForce,
         ["stress_GPa"] = Numbers6(_steps[^1].Stress, Codata.EvPerCubicAngstromInGPa), ["volume_A3"] = Atoms.Cell.Volume, ["evaluations"] = _steps[^1].Evaluations,
-    };
+    }, _steps[^1].Energy, _steps[0].Energy);
 }
 
 /// <summary>Elastic constants at 0 K.</summary>
@@ -192,8 +195,13 @@ internal sealed class ElasticEngine(Job job, Comm comm) : OneStepEngine(job, com
 }
 
 /// <summary>Phonon dispersion.</summary>
-internal sealed class PhononEngine(Job job, Comm comm) : OneStepEngine(job, comm)
+internal sealed class PhononEngine : OneStepEngine
 {
+    public PhononEngine(Job job, Comm comm) : base(job, comm)
+    {
+        if (AtomPlan.Narrow(Atoms, Choice, ForceField.Reach) is { } warning) Notes.Add(warning);
+    }
+
     private readonly List<double> _distance = [];
     private readonly List<double[]> _bands = [];
     private readonly List<(double At, string Label)> _ticks = [];

@@ -17,6 +17,12 @@ public interface ICheckpointed
 
     /// <summary>Whether every rank has the same whole state: then one file is written, and any number of ranks goes on from it.</summary>
     bool IsReplicated => false;
+
+    /// <summary>Whether a setting of the job may be another one after a restart.</summary>
+    bool MayChange(string key) => false;
+
+    /// <summary>Whether an array may be longer than it was: what is new in it keeps its value.</summary>
+    bool MayGrow(string name) => false;
 }
 
 /// <summary>What a checkpoint says of itself.</summary>
@@ -24,18 +30,19 @@ public interface ICheckpointed
 /// <param name="Step">Last finished step.</param>
 /// <param name="Time">Time after it.</param>
 /// <param name="Notes">Text that the writer wants back (the tables so far).</param>
-public sealed record CheckpointInfo(string File, int Step, double Time, string Notes);
+/// <param name="Changes">Settings of the job that are other ones now: key, value before, value now.</param>
+public sealed record CheckpointInfo(string File, int Step, double Time, string Notes, IReadOnlyList<(string Key, string? Before, string? Now)> Changes);
 
 /// <summary>
 /// Checkpoints of a run: <c>checkpoint-000012.h5</c> (further ranks: <c>checkpoint-000012.rank1.h5</c>). Each file is written under another
 /// name, flushed and renamed; the last few are kept; a checksum over all numbers guards what is read back. HDF5 layout: attributes
-/// <c>schema</c>, <c>job</c> (hash), <c>step</c>, <c>time</c>, <c>ranks</c>, <c>checksum</c>, <c>notes</c>; group <c>state</c> with one
-/// dataset per array, its number before its name.
+/// <c>schema</c>, <c>job</c> (hash), <c>step</c>, <c>time</c>, <c>ranks</c>, <c>checksum</c>; datasets <c>settings</c> (of the job), <c>notes</c>;
+/// group <c>state</c> with one dataset per array, its number before its name.
 /// </summary>
 /// <remarks>Save and restore are collective.</remarks>
-public sealed partial class CheckpointStore(string folder, string jobHash, int keep, Comm comm)
+public sealed partial class CheckpointStore(string folder, JobSettings settings, int keep, Comm comm)
 {
-    private const string Schema = "mshpc/checkpoint/1";
+    private const string Schema = "mshpc/checkpoint/2";
 
     [GeneratedRegex(@"^checkpoint-(\d{6,})\.h5$")]
     private static partial Regex NamePattern();
@@ -56,12 +63,13 @@ public sealed partial class CheckpointStore(string folder, string jobHash, int k
         for (int k = 0; k < arrays.Count; k++) group[Link(k, arrays[k].Name)] = new H5Dataset(arrays[k].Data);
         var file = new H5File { ["state"] = group };
         file.Attributes["schema"] = Schema;
-        file.Attributes["job"] = jobHash;
+        file.Attributes["job"] = settings.Hash;
         file.Attributes["step"] = (long)step;
         file.Attributes["time"] = time;
         file.Attributes["ranks"] = (long)comm.Size;
         file.Attributes["checksum"] = Checksum(step, time, arrays, notes);
         // HDF5 keeps an attribute within one header of at most 64 KiB; text of any length is a dataset.
+        file["settings"] = Encoding.UTF8.GetBytes(settings.Text);
         file["notes"] = Encoding.UTF8.GetBytes(notes.Length == 0 ? " " : notes);
         InputException? failure = null;
         try { if (comm.IsRoot || !state.IsReplicated) AtomicFile.Write(FileOf(step, comm.Rank), stream => file.Write(stream)); }
@@ -123,9 +131,10 @@ public sealed partial class CheckpointStore(string folder, string jobHash, int k
         using var h5 = H5File.OpenRead(file);
         string schema = h5.Attribute("schema").Read<string>();
         if (schema != Schema) throw new InputException($"{file} is a checkpoint of another version ({schema})");
-        string hash = h5.Attribute("job").Read<string>();
-        if (hash != jobHash)
-            throw new InputException($"{file} belongs to another job: something that decides the result was changed since (only 'output' may change); start again without --restart");
+        IReadOnlyList<(string Key, string? Before, string? Now)> changes = h5.Attribute("job").Read<string>() == settings.Hash ? [] : settings.Changes(Encoding.UTF8.GetString(h5.Dataset("settings").Read<byte[]>()));
+        var refused = changes.Where(c => !state.MayChange(c.Key)).ToList();
+        if (refused.Count > 0)
+            throw new InputException($"{file} belongs to another job: {string.Join("; ", refused.Take(5).Select(Describe))}{(refused.Count > 5 ? $" and {refused.Count - 5} more" : "")}; change that back, or start again without --restart");
         long ranks = h5.Attribute("ranks").Read<long>();
         if (ranks != comm.Size && !state.IsReplicated) throw new InputException($"{file} was written by {ranks} rank{(ranks == 1 ? "" : "s")}; restart with as many, not {comm.Size}");
         int step = (int)h5.Attribute("step").Read<long>();
@@ -139,14 +148,18 @@ public sealed partial class CheckpointStore(string folder, string jobHash, int k
         foreach (var (name, data) in state.StateArrays)
         {
             var dataset = group.Dataset(Link(arrays.Count, name));
-            if (dataset.Space.Dimensions is not [var length] || length != (ulong)data.Length)
-                throw new InputException($"{file}: array '{name}' has another length than this job needs");
-            arrays.Add((name, data.Length == 0 ? Memory<double>.Empty : dataset.Read<double[]>()));
+            if (dataset.Space.Dimensions is not [var length] || length != (ulong)data.Length && !(length < (ulong)data.Length && state.MayGrow(name)))
+                throw new InputException($"{file}: array '{name}' has another length than this job needs{(changes.Count == 0 ? "" : $", since {string.Join("; ", changes.Select(Describe))}")}");
+            arrays.Add((name, length == 0 ? Memory<double>.Empty : dataset.Read<double[]>()));
         }
         if (Checksum(step, time, arrays, notes) != checksum) throw new InvalidDataException("its checksum is wrong");
         foreach (var ((_, from), (_, to)) in arrays.Zip(state.StateArrays)) from.CopyTo(to);
-        return new CheckpointInfo(file, step, time, notes);
+        return new CheckpointInfo(file, step, time, notes, changes);
     }
+
+    /// <summary>A change in words.</summary>
+    public static string Describe((string Key, string? Before, string? Now) change) => change.Key.StartsWith("file ", StringComparison.Ordinal) ? $"the {change.Key} has other contents"
+        : $"'{change.Key}' was {change.Before ?? "left out"} and is {change.Now ?? "left out"} now";
 
     /// <summary>A slash separates groups in HDF5, and regions may have any name.</summary>
     private static string Link(int index, string name) => string.Create(CultureInfo.InvariantCulture, $"{index:D3} {name.Replace('/', ' ')}");

@@ -71,9 +71,9 @@ internal sealed class ImplicitEngine : DynamicsEngine
 
     public override IEnumerable<(string Name, Memory<double> Data)> StateArrays => _solver.StateFields;
 
-    public override void Restored(int step, double time)
+    public override void Restored(int step, double time, bool changed)
     {
-        base.Restored(step, time);
+        base.Restored(step, time, changed);
         _solver.Restart(time, step);
     }
 
@@ -124,9 +124,9 @@ internal sealed class ExplicitEngine : DynamicsEngine
 
     public override IEnumerable<(string Name, Memory<double> Data)> StateArrays => _solver.StateFields;
 
-    public override void Restored(int step, double time)
+    public override void Restored(int step, double time, bool changed)
     {
-        base.Restored(step, time);
+        base.Restored(step, time, changed);
         _solver.Restart(time, step);
     }
 }

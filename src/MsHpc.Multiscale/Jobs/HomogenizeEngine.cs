@@ -132,9 +132,9 @@ internal sealed class HomogenizeEngine : JobEngine
 
     public override IEnumerable<(string Name, Memory<double> Data)> StateArrays => _rve.StateFields.Prepend(("macro", _macro));
 
-    public override void Restored(int step, double time)
+    public override void Restored(int step, double time, bool changed)
     {
-        base.Restored(step, time);
+        base.Restored(step, time, changed);
         _rve.Rollback();
     }
 

@@ -50,8 +50,17 @@ internal abstract class JobEngine : ICheckpointed, IDisposable
     /// <inheritdoc/>
     public abstract IEnumerable<(string Name, Memory<double> Data)> StateArrays { get; }
 
+    /// <inheritdoc/>
+    public virtual bool MayChange(string key) => key == "job.name";
+
+    /// <inheritdoc/>
+    public virtual bool MayGrow(string name) => false;
+
     /// <summary>Takes over the arrays after a restart.</summary>
-    public virtual void Restored(int step, double time) => (Step, Time) = (step, time);
+    /// <param name="step">Last finished step.</param>
+    /// <param name="time">Time after it.</param>
+    /// <param name="changed">Whether settings are other ones than before, as far as <see cref="MayChange"/> allows.</param>
+    public virtual void Restored(int step, double time, bool changed) => (Step, Time) = (step, time);
 
     /// <summary>The fields now, over the whole mesh. Collective; null on ranks that do not write.</summary>
     public abstract FieldSnapshot? Snapshot();
@@ -61,6 +70,9 @@ internal abstract class JobEngine : ICheckpointed, IDisposable
 
     /// <summary>Pictures for the summary. Called on the writing rank with the last snapshot.</summary>
     public virtual IReadOnlyList<(string Svg, string Caption)> Pictures(FieldSnapshot last) => [];
+
+    /// <summary>Whether a step has failed on all ranks alike, so that they can still write together.</summary>
+    public virtual bool FailedTogether => false;
 
     /// <summary>Writes what helps to understand a failure. Collective.</summary>
     /// <returns>A sentence on what was written and where it failed; null when there is nothing to tell.</returns>

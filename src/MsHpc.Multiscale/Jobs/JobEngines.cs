@@ -368,14 +368,14 @@ internal sealed class QuasistaticEngine : MeshEngine
     {
         int k = 0;
         foreach (var (_, data) in StateArrays) _remembered[k++].CopyTo(data);
-        Restored(Step, Time);
+        Restored(Step, Time, changed: false);
     }
 
     public override IEnumerable<(string Name, Memory<double> Data)> StateArrays => Model.StateFields.Concat(_solver.StateFields);
 
-    public override void Restored(int step, double time)
+    public override void Restored(int step, double time, bool changed)
     {
-        base.Restored(step, time);
+        base.Restored(step, time, changed);
         Model.Rollback();
         _solver.Restart(time, step);
     }

@@ -48,18 +48,14 @@ public static class JobFile
     private static Job Finish(JobLanguage.Draft draft, string path, string directory, Node root) => new(path, directory, draft.Name, draft.Type,
         draft.Units, draft.Seed, draft.Model, [.. draft.Conditions.Select(c => c.Resolve(draft.Run.EndTime))],
         draft.InitialVelocity.ToDictionary(p => p.Key, p => p.Value.ToArray()), draft.Run.Resolve(), draft.Macro, draft.Micro, draft.Output,
-        Hash(root, draft)) { Atoms = draft.Atoms };
+        new JobSettings([.. Settings(root, draft)])) { Atoms = draft.Atoms };
 
     /// <summary>What decides the result: the text without its layout and without what is only written, and the files.</summary>
-    private static string Hash(Node root, JobLanguage.Draft draft)
+    private static IEnumerable<(string Key, string Value)> Settings(Node root, JobLanguage.Draft draft)
     {
-        using var sha = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        var text = new StringBuilder();
-        root.WriteCanonical(text, skip: key => key == "output");
-        sha.AppendData(Encoding.UTF8.GetBytes(text.ToString()));
+        foreach (var setting in root.Settings()) if (!setting.Path.StartsWith("output.", StringComparison.Ordinal) && setting.Path != "output") yield return setting;
         foreach (string? file in new[] { draft.Model.MeshFile, FileOf(draft.Model.Micro?.Microstructure) }.Concat(draft.Atoms?.Files ?? []))
-            if (file is not null) sha.AppendData(SHA256.HashData(File.ReadAllBytes(file)));
-        return Convert.ToHexStringLower(sha.GetHashAndReset());
+            if (file is not null) yield return ($"file {Path.GetFileName(file)}", "SHA-256 " + Convert.ToHexStringLower(SHA256.HashData(File.ReadAllBytes(file))));
     }
 
     private static string? FileOf(MicrostructureChoice? choice) => choice switch
@@ -120,6 +116,28 @@ public static class JobFile
             }
         }
     }
+}
+
+/// <summary>Everything that decides the result of a job: its settings by their place in the job file, and the contents of the files it names.</summary>
+/// <param name="Values">Key and value.</param>
+public sealed record JobSettings(IReadOnlyList<(string Key, string Value)> Values)
+{
+    /// <summary>One line each; values are escaped, so that no text looks like two settings.</summary>
+    public string Text { get; } = string.Join('\n', Values.Select(v => $"{Escape(v.Key)}\t{Escape(v.Value)}"));
+
+    /// <summary>SHA-256 of it.</summary>
+    public string Hash => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(Text)));
+
+    /// <summary>What is different in a later job: key, value before, value now; null where there is none.</summary>
+    /// <param name="before"><see cref="Text"/> of the earlier one.</param>
+    public IReadOnlyList<(string Key, string? Before, string? Now)> Changes(string before)
+    {
+        static Dictionary<string, string> Read(string text) => text.Split('\n').Select(l => l.Split('\t', 2)).GroupBy(l => l[0]).ToDictionary(g => g.Key, g => string.Join(", ", g.Select(l => l[^1])));
+        Dictionary<string, string> old = Read(before), now = Read(Text);
+        return [.. old.Keys.Union(now.Keys).Where(k => old.GetValueOrDefault(k) != now.GetValueOrDefault(k)).Select(k => (k, old.GetValueOrDefault(k), now.GetValueOrDefault(k)))];
+    }
+
+    private static string Escape(string text) => text.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\n", "\\n", StringComparison.Ordinal).Replace("\t", "\\t", StringComparison.Ordinal);
 }
 
 /// <summary>JSON for people: indented, with every letter as it is.</summary>

@@ -149,11 +149,14 @@ public sealed record OutputChoice(string? Fields, string? Reactions, string? Sum
 /// <param name="Macro">Linear solver of the mesh; null: the best there is on the machine.</param>
 /// <param name="MicroSolver">Linear solver of the representative volumes; null for the built-in batched one.</param>
 /// <param name="Output">What is written.</param>
-/// <param name="Hash">SHA-256 of everything that decides the result, the files it names included.</param>
+/// <param name="Settings">Everything that decides the result, the files it names included.</param>
 public sealed record Job(string File, string Directory, string Name, JobType Type, string UnitSystem, int Seed, ModelChoice Model,
     IReadOnlyList<ConditionChoice> Conditions, IReadOnlyDictionary<string, double[]> InitialVelocity, RunChoice Run, SolverChoice? Macro,
-    SolverChoice? MicroSolver, OutputChoice Output, string Hash)
+    SolverChoice? MicroSolver, OutputChoice Output, JobSettings Settings)
 {
+    /// <summary>SHA-256 of everything that decides the result.</summary>
+    public string Hash => Settings.Hash;
+
     /// <summary>The atomistic part, of jobs on atoms; null for those on meshes.</summary>
     public AtomJob? Atoms { get; init; }
 }

@@ -78,7 +78,7 @@ public static class JobRunner
         {
             Ranks = comm.Size, Threads = options.Threads, Petsc = options.Petsc, Seed = (ulong)job.Seed, Models = engine.Models,
         });
-        var store = new CheckpointStore(folder, job.Hash, job.Output.Keep, comm);
+        var store = new CheckpointStore(folder, job.Settings, job.Output.Keep, comm);
         var writer = comm.IsRoot ? new ResultWriter(job, engine, folder, header, restart: options.Restart is not null) : null;
         using (writer)
         {
@@ -91,9 +91,10 @@ public static class JobRunner
             if (options.Restart is { } which)
             {
                 var info = store.Restore(which, engine, Warn);
-                engine.Restored(info.Step, info.Time);
+                engine.Restored(info.Step, info.Time, info.Changes.Count > 0);
                 writer?.Resume(info.Notes);
                 Say($"restarted from {info.File} after step {info.Step} (time {Numbers.Short(info.Time)})");
+                foreach (var change in info.Changes) Warn($"from step {info.Step} on: {CheckpointStore.Describe(change)}");
             }
             else
             {
@@ -142,9 +143,10 @@ public static class JobRunner
                 // Into the log only: the screen gets it from whoever catches it.
                 writer?.Log("stopped: " + e.Message.ReplaceLineEndings(" "));
                 writer?.History.Notes.Add("stopped: " + e.Message.ReplaceLineEndings(" "));
-                // The dump is collective: a step that did not converge fails on all ranks alike, another failure may be this rank's own.
-                if ((e is ConvergenceException || comm.Size == 1 && e is NumericalException) && engine.DumpFailure(folder) is { } dump) Warn(dump);
-                if (e is ConvergenceException || comm.Size == 1) engine.Close(RunEnd.Failed);
+                // Dump and end are collective: a step that did not converge fails on all ranks alike, another failure may be this rank's own.
+                bool together = e is ConvergenceException || engine.FailedTogether || comm.Size == 1;
+                if (together && e is ConvergenceException or NumericalException && engine.DumpFailure(folder) is { } dump) Warn(dump);
+                if (together) engine.Close(RunEnd.Failed);
                 writer?.Finish(RunEnd.Failed, e.Message);
                 throw;
             }

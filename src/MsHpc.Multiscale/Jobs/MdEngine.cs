@@ -31,14 +31,14 @@ internal sealed class MdEngine : AtomEngine
         _md = new MolecularDynamics(Atoms, ForceField, run.Ensemble!.Make(Model), Task.MakeOptions(Model, job.Seed), comm, team);
         _md.Every(Task.Output.Thermo, Measure);
         _analyses = AtomAnalyses.Make(Task.Output, Atoms, run);
-        foreach (var analysis in _analyses) _md.Every(analysis.Choice.Every, md => Sample(analysis, md));
-        if (Task.Output.Trajectory is not null) _md.Every(Task.Output.TrajectoryEvery, Frame);
+        foreach (var analysis in _analyses) _md.Every(analysis.Choice.Every, md => Sample(analysis, md), measures: false);
+        if (Task.Output.Trajectory is not null) _md.Every(Task.Output.TrajectoryEvery, Frame, measures: false);
     }
 
     protected override string Doing => $"{Task.Run.Steps} steps of {G(Task.Run.TimeStep)} fs, {Task.Run.Ensemble!.Name}";
     public override IReadOnlyList<string> Models => [.. base.Models, _md.Integrator.Description];
     public override int TotalSteps => Task.Run.Steps;
-    public override double EndTime => Task.Run.Steps * Task.Run.TimeStep;
+    public override double EndTime => _md.TimeAt(Task.Run.Steps);
 
     public override IReadOnlyList<(string Name, string Unit)> Columns =>
     [
@@ -84,7 +84,7 @@ internal sealed class MdEngine : AtomEngine
         for (int k = 0; k < count; k++)
         {
             _md.Run(0); // forces of now, if they are not there
-            Model.MoveTo((_md.Step + 1) * Task.Run.TimeStep);
+            Model.MoveTo(_md.TimeAt(_md.Step + 1));
             _md.Run(1);
         }
     }
@@ -171,11 +171,8 @@ internal sealed class MdEngine : AtomEngine
 
     public override void Close(RunEnd end)
     {
-        if (end != RunEnd.Failed || Comm.Size == 1)
-        {
-            var atoms = _md.Atoms;
-            if (Comm.IsRoot) WriteStructure(new AtomFrame(atoms) { Step = _md.Step, Time = _md.Time, Columns = PerAtom(atoms) });
-        }
+        var atoms = _md.Atoms; // collective
+        if (Comm.IsRoot) WriteStructure(new AtomFrame(atoms) { Step = _md.Step, Time = _md.Time, Columns = PerAtom(atoms) });
         if (Comm.IsRoot) foreach (var analysis in _analyses) AtomicFile.WriteText(Path.Combine(Folder, analysis.File), analysis.Csv());
         _trajectory?.Close(end == RunEnd.Finished);
         _trajectory?.Dispose();
@@ -207,12 +204,24 @@ internal sealed class MdEngine : AtomEngine
         }
     }
 
-    public override void Restored(int step, double time)
+    /// <summary>How long and how finely the run goes on, and what thermostat and barostat aim at; not what acts, nor what kind of run it is.</summary>
+    public override bool MayChange(string key) => base.MayChange(key) || key is "run.steps" or "run.timestep" or "run.skin" or "run.max_temperature" or "run.remove_momentum"
+        || key.Split('.') is ["run", "ensemble", not "rrespa", "temperature" or "time" or "friction" or "pressure" or "pressure_time"] or ["run", "ensemble", "rrespa", "temperature" or "friction"];
+
+    /// <summary>Tables of analyses get a row a sample.</summary>
+    public override bool MayGrow(string name) => _analyses.Where((a, n) => a is StructureAnalysis && name == $"analysis{n}_0").Any();
+
+    public override bool FailedTogether => _md.Failed;
+
+    public override void Restored(int step, double time, bool changed)
     {
-        base.Restored(step, time);
+        if (step > TotalSteps) throw new InputException($"the checkpoint is one after step {step}, and 'run.steps' is {TotalSteps}");
+        base.Restored(step, time, changed);
         var fields = new StateFields();
         foreach (var (name, data) in _state) fields.Fields[name] = data;
-        Model.MoveTo(step * Task.Run.TimeStep);
+        // Another thermostat conserves another quantity, a longer step keeps it less well: its drift counts from here.
+        if (changed) Array.Clear(fields.Fields["monitor"]);
+        Model.MoveTo(time);
         _md.Restore(fields);
         _started = true;
     }
@@ -226,7 +235,7 @@ internal sealed class MdEngine : AtomEngine
             if (_last is null) return [];
             var numbers = new List<(string, string)> { ("simulated", $"{G(_md.Time / 1000, 5)} ps"), ("temperature at the end", $"{G(_last.Temperature, 4)} K") };
             if (Drifts) numbers.Add(("energy drift per ps and atom", $"{_last.Drift.ToString("0.0e+00", CultureInfo.InvariantCulture)} eV"));
-            if (_clock.Elapsed.TotalSeconds > 0 && _sinceClock > 0) numbers.Add(("speed", $"{G(NsPerDay(_sinceClock / _clock.Elapsed.TotalSeconds), 4)} ns/day"));
+            if (_clock.Elapsed.TotalSeconds > 0 && _sinceClock > 0) numbers.AddRange([("speed", $"{G(NsPerDay(_sinceClock / _clock.Elapsed.TotalSeconds), 4)} ns/day"), ("per atom and step", $"{G(_clock.Elapsed.TotalSeconds * 1e9 / _sinceClock / Atoms.Count, 4)} ns")]);
             foreach (var analysis in _analyses) numbers.AddRange(analysis.KeyNumbers);
             return numbers;
         }

@@ -51,32 +51,13 @@ internal sealed class Node(NodeKind kind, string source, int line, int column)
         _ => $"'{(Text.Length > 60 ? Text[..57] + "…" : Text).ReplaceLineEndings(" ")}'",
     };
 
-    /// <summary>One spelling of the tree, whatever its layout was: the part of a job that decides its result is compared by it.</summary>
-    public void WriteCanonical(StringBuilder to, Func<string, bool>? skip = null)
+    /// <summary>Every scalar with the path to it, <c>run.steps</c>, <c>boundary_conditions.0.on</c>, whatever the layout was: jobs are compared by them.</summary>
+    public IEnumerable<(string Path, string Text)> Settings(string path = "")
     {
-        switch (Kind)
-        {
-            case NodeKind.Scalar:
-                to.Append(IsPlain ? 'p' : 'q').Append(Text.Length.ToString(CultureInfo.InvariantCulture)).Append(':').Append(Text);
-                break;
-            case NodeKind.Sequence:
-                to.Append('[');
-                foreach (var item in Items) { item.WriteCanonical(to); to.Append(','); }
-                to.Append(']');
-                break;
-            default:
-                to.Append('{');
-                foreach (var (key, value) in Entries)
-                {
-                    if (skip?.Invoke(key.Text) == true) continue;
-                    key.WriteCanonical(to);
-                    to.Append('=');
-                    value.WriteCanonical(to);
-                    to.Append(',');
-                }
-                to.Append('}');
-                break;
-        }
+        string Below(string step) => path.Length == 0 ? step : $"{path}.{step}";
+        if (Kind == NodeKind.Scalar) return [(path, IsPlain ? Text : $"\"{Text}\"")];
+        var below = Kind == NodeKind.Sequence ? Items.SelectMany((item, k) => item.Settings(Below(k.ToString(CultureInfo.InvariantCulture)))) : Entries.SelectMany(e => e.Value.Settings(Below(e.Key.Text)));
+        return Items.Count + Entries.Count == 0 ? [(path, Kind == NodeKind.Sequence ? "[]" : "{}")] : below;
     }
 }
 

@@ -120,14 +120,88 @@ public sealed class AtomJobTests
 
     [TestCase("element: Ar", "element: Arr", "'Arr' is no chemical symbol")]
     [TestCase("structure: fcc", "structure: rocksalt", "2 kinds")]
-    [TestCase("sigma: 3.405 Å", "sigma: -1 Å", "sigma must be positive")]
+    [TestCase("sigma: 3.405 Å", "sigma: -1 Å", "-1 Å is out of range: it must be > 0")]
+    [TestCase("epsilon: 0.0103 eV", "epsilon: -0.0103 eV", "-0.0103 eV is out of range: it must be ≥ 0")]
+    [TestCase("t.extxyz", "./final.extxyz", "job.yaml:9:41: 'trajectory' and 'structure' (which was left out) would both be written to final.extxyz")]
+    [TestCase("t.extxyz", "checkpoint-000100.h5", "files that begin with checkpoint- are the run's own")]
     [TestCase("epsilon: 0.0103 eV, ", "", "'epsilon' is missing")]
     [TestCase("t.extxyz", "t.txt", "a trajectory ends in")]
     [TestCase("{epsilon: 0.0103 eV, sigma: 3.405 Å, cutoff: 8.5 Å, truncation: force_shifted}", "{pairs: [{of: [Ar, Xe], epsilon: 1, sigma: 1, cutoff: 5}]}", "no atoms 'Xe'")]
+    [TestCase("{epsilon: 0.0103 eV, sigma: 3.405 Å, cutoff: 8.5 Å, truncation: force_shifted}", "{pairs: [{of: [Ar, Ar], epsilon: 1, sigma: 1, cutoff: 5}, {of: [Ar, Ar], epsilon: 2, sigma: 1, cutoff: 5}]}", "job.yaml:7:81: the pair Ar–Ar is there twice")]
     public void SlipsAreNamed(string right, string wrong, string sentence)
     {
         string file = Write(Md.Replace("ENSEMBLE", "nve", StringComparison.Ordinal).Replace(right, wrong, StringComparison.Ordinal), TestData.Scratch());
         Assert.That(string.Join('\n', JobKit.Faults(file)), Does.Contain(sentence));
+    }
+
+    // A thermostat that scales velocities has nothing to scale at 0 K, whatever it aims at.
+    [TestCase("nose_hoover: {temperature: 60 K, time: 100 fs}")]
+    [TestCase("velocity_rescaling: {temperature: 60 K, time: 100 fs}")]
+    [TestCase("npt: {temperature: 60 K, time: 100 fs, pressure: 0 GPa, pressure_time: 1 ps}")]
+    public void VelocitiesThatAreZeroCannotBeScaled(string ensemble)
+    {
+        string yaml = Md.Replace("ENSEMBLE", $"{{{ensemble}}}", StringComparison.Ordinal);
+        Assert.That(JobKit.Faults(Write(yaml, TestData.Scratch())), Is.Empty);
+        string faults = string.Join('\n', JobKit.Faults(Write(yaml.Replace("  temperature: 60 K\n", "", StringComparison.Ordinal), TestData.Scratch())));
+        Assert.That(faults, Does.Contain("scales velocities, and all are zero: set 'temperature' of 'system'").And.Contain("job.yaml:7:45"));
+    }
+
+    // A cutoff in another unit, a cell that is nearly flat: refused at once, not after minutes.
+    [TestCase("8.5 Å", "1e9 Å", "5.4 0 0 0 5.4 0 0 0 5.4")]
+    [TestCase("8.5 Å", "8.5 Å", "5.4 0 0 0 5.4 0 300 300 0.0001")]
+    public void MoreImagesThanFitAnywhereAreRefused(string right, string cutoff, string lattice)
+    {
+        string folder = TestData.Scratch();
+        File.WriteAllText(Path.Combine(folder, "a.extxyz"), $"2\nLattice=\"{lattice}\" Properties=species:S:1:pos:R:3\nAr 0 0 0\nAr 2.7 2.7 0\n");
+        string file = Write(Md[..Md.IndexOf("run:", StringComparison.Ordinal)].Replace("type: md", "type: energy", StringComparison.Ordinal).Replace(right, cutoff, StringComparison.Ordinal)
+            .Replace("  crystal: {structure: fcc, element: Ar, a: 5.4 Å, cells: [4, 4, 4]}\n  temperature: 60 K", "  file: a.extxyz", StringComparison.Ordinal), folder);
+        var clock = System.Diagnostics.Stopwatch.StartNew();
+        Assert.That(() => Run(JobFile.Load(file), folder), Throws.TypeOf<InputException>().With.Message.Contains("each of 2 atoms would meet").And.Message.Contains("images"));
+        Assert.That(clock.Elapsed.TotalSeconds, Is.LessThan(5));
+    }
+
+    // Longer, with a shorter step and a warmer bath: allowed and said. What acts, or what kind of run it is, is not.
+    [Test]
+    public void ARestartMayGoOnLongerAndFiner()
+    {
+        string folder = TestData.Scratch(), results = Path.Combine(folder, "results");
+        string file = Write(Md.Replace("ENSEMBLE", "{langevin: {temperature: 60 K, friction: 0.01 1/fs}}", StringComparison.Ordinal)
+            .Replace("checkpoint: {every: 50}", "checkpoint: {every: 50}, analysis: [{coordination: {cutoff: 4.5 Å, every: 10}}]", StringComparison.Ordinal), folder);
+        Run(JobFile.Load(file), results);
+        var recorder = new Recorder();
+        var longer = JobFile.Load(file, ["run.steps=300", "run.timestep=2 fs", "run.ensemble.langevin.temperature=80 K"]);
+        Assert.That(JobRunner.Run(longer, new RunOptions(results, "latest", 1, Comm.Self, null), recorder, new StopRequest()).End, Is.EqualTo(RunEnd.Finished));
+        Assert.That(string.Join('\n', recorder.Warnings), Does.Contain("from step 200 on: 'run.steps' was 200 and is 300 now").And.Contain("'run.timestep' was 5 fs and is 2 fs now").And.Contain("'run.ensemble.langevin.temperature' was 60 K and is 80 K now"));
+        string[] thermo = File.ReadAllLines(Path.Combine(results, "thermo.csv"));
+        // 200 steps of 5 fs, then 100 of 2.
+        Assert.That(thermo.Select(l => l.Split(',')[1]).Skip(21).Take(2).Append(thermo[^1].Split(',')[1]), Is.EqualTo(["1000", "1020", "1200"]));
+        Assert.That(File.ReadAllLines(Path.Combine(results, "coordination.csv")), Has.Length.EqualTo(32), "a heading, the start, thirty samples");
+        Assert.That(File.ReadAllText(Path.Combine(results, "summary.html")), Does.Contain("was 5 fs and is 2 fs now"));
+        Assert.Multiple(() =>
+        {
+            void Refused(string set, string words) => Assert.That(() => Run(JobFile.Load(file, [set]), results, "latest"), Throws.TypeOf<InputException>().With.Message.Contains(words), set);
+            Refused("model.lennard_jones.epsilon=0.02 eV", "another job: 'model.lennard_jones.epsilon' was 0.0103 eV and is 0.02 eV now");
+            Refused("system.crystal.a=5.5 Å", "'system.crystal.a' was 5.4 Å and is 5.5 Å now");
+            Refused("run.ensemble=nve", "'run.ensemble'");
+            Refused("seed=7", "'seed' was left out and is 7 now");
+            Refused("run.steps=100", "'run.steps' was 300 and is 100 now");
+        });
+    }
+
+    // A step of the same length is a restart as ever, also after one of another length: the time goes on from where it was.
+    [Test]
+    public void TimeStepsOfTwoLengthsAddUpAfterARestart()
+    {
+        string folder = TestData.Scratch(), whole = Path.Combine(folder, "whole"), parts = Path.Combine(folder, "parts");
+        string file = Write(Md.Replace("ENSEMBLE", "nve", StringComparison.Ordinal).Replace("steps: 200", "steps: 50", StringComparison.Ordinal), folder);
+        string[] finer = ["run.timestep=3 fs", "run.steps=150"];
+        foreach (string results in new[] { whole, parts }) Run(JobFile.Load(file), results);
+        Run(JobFile.Load(file, finer), whole, "latest");
+        Run(JobFile.Load(file, finer), parts, "latest", stopAfter: 100);
+        Run(JobFile.Load(file, finer), parts, "latest");
+        Assert.That(File.ReadAllText(Path.Combine(parts, "thermo.csv")), Is.EqualTo(File.ReadAllText(Path.Combine(whole, "thermo.csv"))));
+        Assert.That(File.ReadLines(Path.Combine(parts, "thermo.csv")).Last().Split(',')[1], Is.EqualTo("550"));
+        Assert.That(() => Run(JobFile.Load(file, ["run.steps=100"]), parts, "latest"), Throws.TypeOf<InputException>().With.Message.Contains("the checkpoint is one after step 150, and 'run.steps' is 100"));
     }
 
     [Test]
@@ -240,6 +314,8 @@ public sealed class AtomJobTests
     [TestCase("md-lj-melt/job.yaml", "temperature [K]")]
     [TestCase("md-water/job.yaml", "g(r)")]
     [TestCase("md-copper-indent/job.yaml", "part of the atoms")]
+    [TestCase("md-defects/vacancy.yaml", "formation energy of the vacancies")]
+    [TestCase("md-defects/surface.yaml", "surface energy")]
     [TestCase("md-silicon/elastic.yaml", "Young")]
     [TestCase("md-silicon/phonon.yaml", "Γ")]
     public void ExamplesRun(string example, string inPage)

@@ -230,6 +230,130 @@ public sealed class AtomLanguageTests
         Assert.That(plan, Does.Contain("group bottom: 64 atoms").And.Contain("rdf.csv: radial distribution function, 8 samples").And.Contain("common_neighbors.csv"));
     }
 
+    // What surfaces and vacancies cost, ideal and relaxed, as LAMMPS finds it for slabs of the same thickness; their width does not matter.
+    // Energies of 1000 atoms agree to 1e-10 of 4000 eV, and some 10 Å² carry that: 1e-6 J/m².
+    [TestCase("eam_cu_mishin1", "eam: {file: Cu_mishin1.eam.alloy}", "fcc, element: Cu", "100", "cells: [2, 2, 8]")]
+    [TestCase("eam_cu_mishin1", "eam: {file: Cu_mishin1.eam.alloy}", "fcc, element: Cu", "111", "cells: [2, 1, 5], orientation: [[1, -1, 0], [1, 1, -2], [1, 1, 1]]")]
+    [TestCase("eam_cu_mishin1", "eam: {file: Cu_mishin1.eam.alloy}", "fcc, element: Cu", "", "cells: [6, 6, 6], remove: [1]")]
+    [TestCase("tersoff_si_T3(SiC.tersoff Si)", "tersoff: {file: SiC.tersoff}", "diamond, element: Si", "111", "cells: [2, 2, 5], orientation: [[1, -1, 0], [1, 1, -2], [1, 1, 1]], offset: 0.125")]
+    [TestCase("tersoff_si_T3(SiC.tersoff Si)", "tersoff: {file: SiC.tersoff}", "diamond, element: Si", "100", "cells: [2, 2, 8]")]
+    [TestCase("tersoff_si_T3(SiC.tersoff Si)", "tersoff: {file: SiC.tersoff}", "diamond, element: Si", "", "cells: [5, 5, 5], remove: [77]")]
+    [TestCase("eam_fs_fe_mm", "eam: {file: Fe_mm.eam.fs}", "bcc, element: Fe", "", "cells: [8, 8, 8], remove: [500]")]
+    public void SurfacesAndVacanciesCostWhatLammpsFinds(string reference, string model, string crystal, string face, string shape)
+    {
+        string folder = TestData.Scratch(), name = model[(model.IndexOf("file: ", StringComparison.Ordinal) + 6)..^1];
+        model = model.Replace(name, ReferenceCase.PotentialFile(name), StringComparison.Ordinal);
+        var known = TestData.Json("md/elastic_surface_0K.json").GetProperty(reference);
+        string a = known.GetProperty("lattice_constant_A").GetRawText(), system = $"structure: {crystal}, a: {a}, {shape}{(face.Length > 0 ? ", vacuum: 15" : "")}";
+        Run(JobFile.Load(Write("schema: mshpc/1\njob: {name: test, type: minimize}\nsystem: {crystal: {" + system + "}}\nmodel: {" + model + "}\nrun: {fmax: 1e-6}\n", folder)), folder);
+        using var json = System.Text.Json.JsonDocument.Parse(File.ReadAllText(Path.Combine(folder, "summary.json")));
+        double Found(string key) => json.RootElement.GetProperty(key).GetDouble();
+        Assert.Multiple(() =>
+        {
+            if (face.Length > 0)
+            {
+                // The reference took e to eight digits for its joules.
+                var (surface, unit) = (known.GetProperty("surfaces").GetProperty(face), Codata.ElementaryCharge * 1e20 / 16.021765);
+                Assert.That(Found("unrelaxed_surface_energy_J_per_m2"), Is.EqualTo(surface.GetProperty("unrelaxed_J_m2").GetDouble() * unit).Within(1e-6));
+                Assert.That(Found("surface_energy_J_per_m2"), Is.EqualTo(surface.GetProperty("relaxed_J_m2").GetDouble() * unit).Within(1e-6));
+            }
+            else
+            {
+                var vacancy = known.GetProperty("vacancy_formation_eV");
+                Assert.That(Found("unrelaxed_vacancy_formation_energy_eV"), Is.EqualTo(vacancy.GetProperty("unrelaxed").GetDouble()).Within(1e-6));
+                Assert.That(Found("vacancy_formation_energy_eV"), Is.EqualTo(vacancy.GetProperty("relaxed_const_volume").GetDouble()).Within(1e-6));
+            }
+        });
+    }
+
+    [Test]
+    public void VacanciesOfOneKindOfSeveralHaveNoEnergyOfTheirOwn()
+    {
+        string folder = TestData.Scratch();
+        Run(JobFile.Load(Write("""
+            schema: mshpc/1
+            job: {name: test, type: energy}
+            system: {crystal: {structure: rocksalt, elements: [Cu, Ni], a: 5 Å, cells: [2, 2, 2], remove: [1]}}
+            model: zhou2004
+
+            """, folder)), folder);
+        Assert.That(File.ReadAllText(Path.Combine(folder, "summary.json")), Does.Contain("no energy of the vacancies is given").And.Not.Contain("vacancy_formation_energy_eV"));
+        Assert.That(() => Run(JobFile.Load(Path.Combine(folder, "job.yaml"), ["system.crystal.remove=[65]"]), folder), Throws.TypeOf<InputException>().With.Message.Contains("atom 65 is to be taken out of a crystal of 64 atoms"));
+    }
+
+    private const string WaterBox = """
+        schema: mshpc/1
+        job: {name: test, type: energy}
+        system: {water: {model: spce, molecules: [5, 4, 4], density: 0.9 g/cm^3}}
+        model: {water: {model: spce, cutoff: 6, accuracy: 1e-8}}
+
+        """;
+
+    // One pass over the pairs or two: the same sum.
+    [Test]
+    public void WaterIsItsLawsTogether()
+    {
+        string folder = TestData.Scratch(), file = Write(WaterBox, folder);
+        double Energy(params string[] set) => Run(JobFile.Load(file, set), folder).History.Steps[0].Values[0];
+        const string Apart = "model=[{lennard_jones: {pairs: [{of: [O, O], epsilon: 0.650194 kJ/mol, sigma: 3.16557, cutoff: CUT}, {of: [H, H], epsilon: 0, sigma: 1, cutoff: CUT}]}}, {pme: {cutoff: 6, accuracy: 1e-8}}]";
+        string Models() => File.ReadAllText(Path.Combine(folder, "run.log"));
+        const string Together = "Lennard-Jones (Proc. R. Soc. Lond. A 106, 463) with Ewald real-space sum";
+        double water = Energy();
+        Assert.That(Models(), Does.Contain(Together));
+        Assert.That(Energy(Apart.Replace("CUT", "6", StringComparison.Ordinal)), Is.EqualTo(water).Within(1e-12 * Math.Abs(water)), "the same terms");
+        Assert.That(Models(), Does.Contain(Together));
+        // No oxygens are 6 Å apart here. 30,000 pairs of about 1 eV, each rounded to 1e-16 of it.
+        Assert.That(Energy(Apart.Replace("CUT", "6.000001", StringComparison.Ordinal)), Is.EqualTo(water).Within(3e4 * 1e-16 * 100));
+        Assert.That(Models(), Does.Not.Contain(Together));
+        Assert.That(Energy("model.water.precision=mixed"), Is.EqualTo(water).Within(3e4 * 6e-8).And.Not.EqualTo(water), "pairs in single precision");
+        var box = JobFile.Load(file).Atoms!.MakeAtoms(1);
+        Assert.That(box.Cell.Volume, Is.EqualTo(80 * 18.0154 * 1.66053906892 / 0.9).Within(1e-6));
+        Assert.That(JobFile.Load(file).Atoms!.MakeAtoms(2).Positions, Is.Not.EqualTo(box.Positions), "the job's seed");
+    }
+
+    [TestCase("model: {water: {model: spce", "model: {water: {model: tip3p", "atom 1 (O) has the charge -0.8476 e, and TIP3P (J. Chem. Phys. 79, 926) has -0.834")]
+    [TestCase("model: spce, molecules", "model: tip4p, molecules", "unknown choice 'tip4p'")]
+    [TestCase("[5, 4, 4]", "80", "three whole numbers")]
+    [TestCase("0.9 g/cm^3", "0.9 g", "")]
+    public void SlipsOfWaterAreNamed(string right, string wrong, string sentence) =>
+        Assert.That(string.Join('\n', JobKit.Faults(Write(WaterBox.Replace(right, wrong, StringComparison.Ordinal), TestData.Scratch()))), Does.Contain(sentence).And.Not.Empty);
+
+    // In groups of multiple time steps the two stay apart, by their names.
+    [Test]
+    public void MultipleTimeStepsKeepTermsApart()
+    {
+        string folder = TestData.Scratch();
+        var job = JobFile.Load(Write(WaterBox.Replace("type: energy", "type: md", StringComparison.Ordinal) + "run: {timestep: 1 fs, steps: 1, ensemble: {rrespa: {groups: {slow: {evaluations: 1, terms: [coulomb_reciprocal]}, fast: {evaluations: 2, terms: [lennard_jones, coulomb_real]}}}}}\n", folder));
+        Assert.That(job.Atoms!.MakeModel(job.Atoms.MakeAtoms(1)).Terms.Select(t => t.Term.Name).Distinct(), Is.EqualTo(["lennard_jones", "coulomb_real", "coulomb_reciprocal"]));
+    }
+
+    // Of the numbers that the file gives them, not of their places in it.
+    [Test]
+    public void MessagesNameAtomsByTheirIds()
+    {
+        string folder = TestData.Scratch();
+        File.WriteAllText(Path.Combine(folder, "a.extxyz"), "2\nLattice=\"20 0 0 0 20 0 0 0 20\" pbc=\"F F F\" Properties=species:S:1:pos:R:3:id:I:1\nAr 5 5 5 31\nAr 9 5 -1 47\n");
+        string file = Write("""
+            schema: mshpc/1
+            job: {name: test, type: energy}
+            system: {file: a.extxyz}
+            model: {wall: {lennard_jones_126: {normal: [0, 0, 1], offset: 0, epsilon: 0.3, sigma: 2.2, cutoff: 6}}}
+
+            """, folder);
+        Assert.That(() => Run(JobFile.Load(file), folder), Throws.TypeOf<NumericalException>().With.Message.Contains("atom 47 at (9, 5, -1) is behind the Lennard-Jones 12-6 wall"));
+    }
+
+    // In the log, on the screen and on the page, not only in a plan that nobody asked for.
+    [Test]
+    public void PhononsOfANarrowSupercellCarryAWarning()
+    {
+        string folder = TestData.Scratch();
+        var recorder = new Recorder();
+        Run(JobFile.Load(Path.Combine(JobKit.Examples, "md-silicon", "phonon.yaml"), ["run.supercell=[2, 2, 2]", "run.dos_mesh=0"]), folder, recorder: recorder);
+        Assert.That(recorder.Warnings, Has.Some.Contains("the supercell is").And.Some.Contains("force constants of images overlap"));
+        foreach (string name in new[] { "run.log", "summary.html", "summary.json" }) Assert.That(File.ReadAllText(Path.Combine(folder, name)), Does.Contain("force constants of images overlap"), name);
+    }
+
     // A cell that is stretched: the stress rises, the page shows it over strain.
     [Test]
     public void DeformedCellGivesStressOverStrain()

@@ -16,7 +16,7 @@ public class CheckpointTests
         public IEnumerable<(string Name, Memory<double> Data)> StateArrays => [("a", A), ("empty", Empty), ("state/region/Quad4", B)];
     }
 
-    private static CheckpointStore Store(string folder, string hash = "h", int keep = 2) => new(folder, hash, keep, Comm.Self);
+    private static CheckpointStore Store(string folder, string hash = "h", int keep = 2) => new(folder, new JobSettings([("run.steps", hash)]), keep, Comm.Self);
 
     [Test]
     public void Comes_back_bit_for_bit()
@@ -28,7 +28,8 @@ public class CheckpointTests
         var info = Store(folder).Restore("latest", other, Assert.Fail);
         Assert.Multiple(() =>
         {
-            Assert.That(info with { File = "" }, Is.EqualTo(new CheckpointInfo("", 12, 0.1, notes)));
+            Assert.That(info with { File = "" }, Is.EqualTo(new CheckpointInfo("", 12, 0.1, notes, info.Changes)));
+            Assert.That(info.Changes, Is.Empty);
             Assert.That(other.A.Select(BitConverter.DoubleToInt64Bits), Is.EqualTo(state.A.Select(BitConverter.DoubleToInt64Bits)));
             Assert.That(other.B, Is.EqualTo(state.B));
         });
@@ -103,6 +104,6 @@ public class CheckpointTests
         string folder = TestData.Scratch();
         Assert.That(() => Store(folder).Restore("latest", new State(0), _ => { }), Throws.TypeOf<InputException>().With.Message.Contains("no checkpoint"));
         Store(folder, "one").Save(1, 1, new State(1), "");
-        Assert.That(() => Store(folder, "two").Restore("latest", new State(0), _ => { }), Throws.TypeOf<InputException>().With.Message.Contains("another job"));
+        Assert.That(() => Store(folder, "two").Restore("latest", new State(0), _ => { }), Throws.TypeOf<InputException>().With.Message.Contains("another job: 'run.steps' was one and is two now"));
     }
 }

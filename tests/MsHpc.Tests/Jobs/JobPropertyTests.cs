@@ -78,6 +78,92 @@ public class JobPropertyTests
         }, iter: 12, threads: 1);
     }
 
+    private const string Head = "schema: mshpc/1\njob: {name: test, type: TYPE}\n";
+
+    /// <summary>Small jobs of every type, with a file of atoms: each runs in a moment.</summary>
+    private static readonly string[] s_atoms =
+    [
+        Head.Replace("TYPE", "md", StringComparison.Ordinal) + """
+            system:
+              file: a.extxyz
+              temperature: 60 K
+            groups: {first: {ids: [1-4]}, left: {box: {x: [-1 Å, 3 Å]}}}
+            model: [{lennard_jones: {epsilon: 0.0103 eV, sigma: 3.405 Å, cutoff: 6 Å, truncation: force_shifted}}, {wall: {harmonic: {normal: [0, 0, 1], offset: -3, stiffness: 1, cutoff: 3.5, group: left}}}]
+            run: {timestep: 5 fs, steps: 12, ensemble: {langevin: {temperature: 60 K, friction: 0.01 1/fs}}, fixed: [first], skin: 1 Å}
+            output: {thermo: 3, trajectory: {file: t.h5, every: 4}, checkpoint: {every: 4}, analysis: [{rdf: {range: 4, every: 5, bins: 20}}, {dos: {every: 2}}, {coordination: {cutoff: 4.5, every: 3}}]}
+
+            """,
+        Head.Replace("TYPE", "md", StringComparison.Ordinal) + """
+            system: {water: {model: spce, molecules: [2, 2, 2], density: 0.9 g/cm^3}, temperature: 300 K}
+            model: {water: {model: spce, cutoff: 4 Å, accuracy: 1e-4, precision: mixed}}
+            run: {timestep: 1 fs, steps: 6, ensemble: {npt: {temperature: 300 K, time: 100 fs, pressure: 0 GPa, pressure_time: 1 ps}}}
+
+            """,
+        Head.Replace("TYPE", "minimize", StringComparison.Ordinal) + """
+            system: {crystal: {structure: fcc, element: Cu, a: 3.6 Å, cells: [2, 2, 2], vacuum: 5 Å, remove: [3]}}
+            model: zhou2004
+            run: {minimizer: lbfgs, fmax: 0.01 eV/Å, max_steps: 50}
+
+            """,
+        Head.Replace("TYPE", "elastic", StringComparison.Ordinal) + """
+            system: {crystal: {structure: diamond, element: Si, a: 5.43 Å, primitive: true}}
+            model: {stillinger_weber: {precision: double}}
+            run: {relax: true, strain: 1e-3}
+
+            """,
+        Head.Replace("TYPE", "phonon", StringComparison.Ordinal) + """
+            system: {crystal: {structure: diamond, element: Si, a: 5.43 Å, primitive: true}}
+            model: stillinger_weber
+            run: {supercell: [2, 2, 2], points: {G: [0, 0, 0], X: [0.5, 0, 0.5]}, path: [G, X], dos_mesh: 3, resolution: 10, displacement: 0.01 Å}
+
+            """,
+        Head.Replace("TYPE", "energy", StringComparison.Ordinal) + """
+            system: {file: a.extxyz, charges: {Ar: 0}, repeat: [1, 2, 1]}
+            model: {lennard_jones: {pairs: [{of: [Ar, Ar], epsilon: 0.0103 eV, sigma: 3.405 Å, cutoff: 8 Å}], precision: mixed}}
+            output: {structure: final.dump}
+
+            """,
+    ];
+
+    private const string ArgonFile = """
+        8
+        Lattice="8 0 0 1 8 0 0 0.5 8" Properties=species:S:1:pos:R:3:vel:R:3 pbc="T T T"
+        Ar 0 0 0 0.001 0 0
+        Ar 4 0 0 0 0.001 0
+        Ar 0 4 0 0 0 0.001
+        Ar 4 4 0 -0.001 0 0
+        Ar 0 0 4 0 0 0
+        Ar 4 0 4 0 0 0
+        Ar 0 4 4 0 0 0
+        Ar 4 4 4 0 0 0
+
+        """;
+
+    // Not read only but run: a result, or a sentence with its exit code; never another exception, never a hang. A run that became long is asked to stop.
+    [Test]
+    public void Mutated_jobs_on_atoms_run_or_end_with_a_sentence()
+    {
+        string folder = TestData.Scratch(), file = Path.Combine(folder, "job.yaml"), atoms = Path.Combine(folder, "a.extxyz"), results = Path.Combine(folder, "results");
+        int ran = 0;
+        Gen.Select(Gen.Int[0, s_atoms.Length - 1], s_mutation.Array[0, 2], s_mutation.Array[0, 2], Gen.Bool).Sample((example, inJob, inFile, hit) =>
+        {
+            File.WriteAllText(file, inJob.Aggregate(s_atoms[example], (t, m) => m(t)), new UTF8Encoding(false));
+            File.WriteAllText(atoms, hit ? inFile.Aggregate(ArgonFile, (t, m) => m(t)) : ArgonFile, new UTF8Encoding(false));
+            if (Directory.Exists(results)) Directory.Delete(results, recursive: true);
+            var clock = Stopwatch.StartNew();
+            var stop = new StopRequest();
+            using var timer = new Timer(_ => stop.Ask("long enough"), null, 2000, Timeout.Infinite);
+            try
+            {
+                JobRunner.Run(JobFile.Load(file), new RunOptions(results, null, 1, Comm.Self, null), new Recorder(), stop);
+                ran++;
+            }
+            catch (MsHpcException e) when (e.ExitCode is 2 or 3 or 4 && e.Message.Length > 10) { /* an answer */ }
+            return clock.Elapsed.TotalSeconds < 10;
+        }, iter: 300, threads: 1, print: t => $"{t.Item2.Aggregate(s_atoms[t.Item1], (x, m) => m(x))}\n{(t.Item4 ? t.Item3.Aggregate(ArgonFile, (x, m) => m(x)) : "")}");
+        Assert.That(ran, Is.GreaterThan(30), "some mutations do no harm");
+    }
+
     [Test]
     public void Mutated_meshes_are_fine_or_bad_input()
     {

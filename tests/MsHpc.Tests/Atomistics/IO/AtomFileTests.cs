@@ -121,6 +121,25 @@ public sealed class AtomFileTests
         Assert.That(read.Cell.Volume, Is.EqualTo(atoms.Cell.Volume).Within(1e-11));
     }
 
+    // A left-handed cell is the same box seen from the far end of c: nothing in it moves, and the lattice is the same.
+    [Test]
+    public void LeftHandedCellsAreTheSameBox()
+    {
+        string folder = TestData.Scratch();
+        var old = Sample();
+        var cell = old.Atoms.Cell;
+        double[] h = [.. cell.Rows];
+        var atoms = new Atoms(old.Atoms.Species, old.Atoms.Types, old.Atoms.Positions, new Cell([.. h[..6], -h[6], -h[7], -h[8]], null, [cell.Origin[0] + h[6], cell.Origin[1] + h[7], cell.Origin[2] + h[8]]));
+        LammpsDump.Write(Path.Combine(folder, "a.dump"), new AtomFrame(atoms));
+        LammpsData.Write(Path.Combine(folder, "a.data"), atoms);
+        foreach (var read in new[] { LammpsDump.Read(Path.Combine(folder, "a.dump")).Atoms, LammpsData.Read(Path.Combine(folder, "a.data")).Atoms })
+        {
+            Assert.That(read.Cell.Rows.ToArray(), Is.EqualTo(h).Within(1e-14));
+            Assert.That(read.Cell.Origin.ToArray(), Is.EqualTo(cell.Origin.ToArray()).Within(1e-14));
+            Assert.That(read.Positions, Is.EqualTo(atoms.Positions).Within(1e-13));
+        }
+    }
+
     // LAMMPS takes our data file, and its energy and forces of it are ours: that is the whole way there and, through its dump, back.
     [Test]
     public void LammpsReadsOurDataAndWeItsDump()
@@ -205,6 +224,75 @@ public sealed class AtomFileTests
         File.WriteAllText(Path.Combine(folder, "check.py"), script);
         string[] words = Run("/usr/bin/python3", folder, "check.py", file).Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries);
         Assert.That(words.Select(w => double.Parse(w, CultureInfo.InvariantCulture)), Is.EqualTo([frame.Atoms.Positions[23], frame.Atoms.Velocities[10], 1.5]));
+    }
+
+    [Test]
+    public void H5mdThereAndBack([Values] bool elements)
+    {
+        string file = Path.Combine(TestData.Scratch(), "a.h5");
+        var frame = Sample();
+        var old = frame.Atoms;
+        // An H5MD box has no corner; names that are no elements have numbers of their own.
+        var atoms = new Atoms(elements ? old.Species : [new("bead", 28.085), new("C", 12.011)], old.Types, old.Positions, new Cell(old.Cell.Rows, [true, false, true])) { Ids = [.. old.Ids.Select(i => 7 * i)] };
+        old.Velocities.CopyTo(atoms.Velocities, 0);
+        old.Charges.CopyTo(atoms.Charges, 0);
+        frame = new AtomFrame(atoms) { Step = 40, Time = 20 };
+        using (var trajectory = Trajectory.Open(file))
+        {
+            trajectory.Add(frame with { Step = 30, Time = 15 });
+            trajectory.Add(frame);
+            trajectory.Close(complete: true);
+        }
+        Same(frame, H5md.Read(file), 0);
+        Assert.That(H5md.Read(file).Atoms.Velocities, Is.EqualTo(atoms.Velocities));
+        // A finished file is gone on with as if it had not been.
+        string again = Path.Combine(Path.GetDirectoryName(file)!, "b.h5");
+        long length;
+        using (var trajectory = Trajectory.Open(again))
+        {
+            foreach (long step in new[] { 30L, 40, 50 }) trajectory.Add(frame with { Step = step, Time = step / 2.0 });
+            length = trajectory.Length * 2 / 3;
+            trajectory.Close(complete: true);
+        }
+        using (var trajectory = Trajectory.Open(file, length))
+        {
+            trajectory.Add(frame with { Step = 50, Time = 25 });
+            trajectory.Close(complete: true);
+        }
+        Assert.That(File.ReadAllBytes(file), Is.EqualTo(File.ReadAllBytes(again)));
+        Assert.That(File.Exists(file + ".part"), Is.False);
+    }
+
+    // What another program wrote: single precision, nm and ps, an edge per direction that does not change, masses left out.
+    [Test]
+    public void H5mdOfAnotherProgram()
+    {
+        string folder = TestData.Scratch();
+        if (!Python("import h5py")) Assert.Ignore("no h5py here");
+        File.WriteAllText(Path.Combine(folder, "write.py"), """
+            import h5py, numpy
+            f = h5py.File('a.h5', 'w')
+            p = f.create_group('particles/trajectory')
+            p['position/value'] = numpy.array([[[0, 0, 0]], [[0.1, 0.25, 0.5]]], dtype='f4')
+            p['position/value'].attrs['unit'] = 'nm'
+            p['position/step'] = numpy.array([0, 500]); p['position/time'] = numpy.array([0., 1.])
+            p['position/time'].attrs['unit'] = 'ps'
+            p['velocity/value'] = numpy.array([[[0, 0, 0]], [[0.5, 0, 0]]], dtype='f4')
+            p['velocity/value'].attrs['unit'] = 'nm ps-1'
+            p['species'] = numpy.array([18], dtype='i1')
+            b = p.create_group('box'); b.attrs['dimension'] = 3; b.attrs['boundary'] = ['periodic'] * 3
+            b['edges'] = numpy.array([1., 2, 3]); b['edges'].attrs['unit'] = 'nm'
+            """);
+        Run("/usr/bin/python3", folder, "write.py");
+        var frame = H5md.Read(Path.Combine(folder, "a.h5"));
+        Assert.Multiple(() =>
+        {
+            Assert.That(frame.Atoms.Positions, Is.EqualTo([(double)0.1f * 10, 2.5, 5]));
+            Assert.That(frame.Atoms.Velocities[0], Is.EqualTo(0.005).Within(1e-18));
+            Assert.That((frame.Step, frame.Time), Is.EqualTo((500L, 1000.0)));
+            Assert.That(frame.Atoms.Cell.Rows.ToArray(), Is.EqualTo([10.0, 0, 0, 0, 20, 0, 0, 0, 30]));
+            Assert.That(frame.Atoms.Species[0].Symbol, Is.EqualTo("Ar"));
+        });
     }
 
     // ASE reads positions, velocities, charges, forces, energy and stress as we meant them, and we read what it writes.
@@ -331,13 +419,19 @@ public sealed class AtomFileTests
 
     // Whatever is cut, doubled or overwritten in a file: it is read, or refused in a sentence; never anything else.
     [Test, CancelAfter(120_000)]
-    public void BrokenFilesAreRefused([Values("extxyz", "data", "dump")] string kind)
+    public void BrokenFilesAreRefused([Values("extxyz", "data", "dump", "h5")] string kind)
     {
         string folder = TestData.Scratch(), whole = Path.Combine(folder, "whole"), broken = Path.Combine(folder, "broken");
         var frame = Sample(topology: kind == "data");
         if (kind == "extxyz") ExtXyz.Write(whole, frame);
         else if (kind == "data") LammpsData.Write(whole, frame.Atoms);
-        else LammpsDump.Write(whole, frame);
+        else if (kind == "dump") LammpsDump.Write(whole, frame);
+        else
+        {
+            using var trajectory = Trajectory.Open(whole = Path.Combine(folder, "whole.h5"));
+            trajectory.Add(frame);
+            trajectory.Close(complete: true);
+        }
         byte[] bytes = File.ReadAllBytes(whole);
         string[] words = ["nan", "-1", "1e999", "99999999999999999999", "", "inf", "0", "\"", "=", "\n", "#", "2147483648", "ITEM:", "Atoms", "1e300", "-0", "\0", "é"];
         var random = new Random(11);
@@ -350,6 +444,7 @@ public sealed class AtomFileTests
             {
                 if (kind == "extxyz") foreach (var _ in ExtXyz.ReadAll(broken)) { }
                 else if (kind == "data") LammpsData.Read(broken);
+                else if (kind == "h5") H5md.Read(broken);
                 else foreach (var _ in LammpsDump.ReadAll(broken)) { }
             }
             catch (InputException) { refused++; }
