@@ -5,6 +5,7 @@ using MsHpc.Atomistics.Dynamics;
 using MsHpc.Atomistics.Neighbors;
 using MsHpc.Atomistics.Potentials;
 using MsHpc.Core;
+using MsHpc.Core.Parallel;
 
 namespace MsHpc.Perf;
 
@@ -45,6 +46,11 @@ internal static class WaterBench
 
     public static int Run(string[] args)
     {
+        var comm = MpiRuntime.IsLaunchedInParallel ? MpiRuntime.Initialize() : Comm.Self;
+        void Print(FormattableString text)
+        {
+            if (comm.IsRoot) Console.WriteLine(text.ToString(CultureInfo.InvariantCulture));
+        }
         string Option(string name, string otherwise) => Array.IndexOf(args, "--" + name) is >= 0 and int at ? args[at + 1] : otherwise;
         double Number(string name, double otherwise) => double.Parse(Option(name, otherwise.ToString(CultureInfo.InvariantCulture)), CultureInfo.InvariantCulture);
         int steps = (int)Number("steps", 200), repeat = (int)Number("repeat", 3), warm = (int)Number("warm", 100), energy = (int)Number("energy", 100), order = (int)Number("order", 4);
@@ -57,9 +63,9 @@ internal static class WaterBench
         var real = new Timed(CoulombReal.Create(2, split, Water.Tip3p.LennardJones(cutoff), Option("precision", "double") == "mixed" ? Precision.Mixed : Precision.Double));
         var excluded = new Timed(Ewald.Reciprocal(mesh, split, atoms.Topology)[1]);
         var field = new ForceField(real, mesh, excluded);
-        var md = new MolecularDynamics(atoms, field, new VelocityVerlet(), new MdOptions { TimeStep = step, Skin = Number("skin", 1) });
+        var md = new MolecularDynamics(atoms, field, new VelocityVerlet(), new MdOptions { TimeStep = step, Skin = Number("skin", 1) }, comm);
         var start = md.Measure();
-        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{atoms.Count} atoms, mesh {points}; potential energy {start.Potential:f6} eV, {start.Temperature:f2} K, pressure {start.PressureGPa * 1e4:f1} bar"));
+        Print($"{atoms.Count} atoms, mesh {points}; potential energy {start.Potential:f6} eV, {start.Temperature:f2} K, pressure {start.PressureGPa * 1e4:f1} bar; {comm.Size} ranks");
         md.Every(energy, run => run.Measure());
         md.Run(warm);
         for (int r = 0; r < repeat; r++)
@@ -70,11 +76,12 @@ internal static class WaterBench
             md.Run(steps);
             double scale = 1e9 / steps / atoms.Count, ns = Stopwatch.GetElapsedTime(begin).TotalSeconds * scale;
             double forces = (real.Seconds + mesh.Seconds + excluded.Seconds) * scale;
-            Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-                $"{ns:f1} ns/atom-step; real space {real.Seconds * scale:f1}, mesh {mesh.Seconds * scale:f1}, excluded {excluded.Seconds * scale:f1} (look-up {excluded.Prepared * scale:f1}), rest {ns - forces:f1}; {md.Domain.Generation - generation} rebuilds; allocated {(GC.GetAllocatedBytesForCurrentThread() - allocated) / (double)steps:f0} B/step"));
+            Print(
+                $"{ns:f1} ns/atom-step; real space {real.Seconds * scale:f1}, mesh {mesh.Seconds * scale:f1}, excluded {excluded.Seconds * scale:f1} (look-up {excluded.Prepared * scale:f1}), rest {ns - forces:f1}; {md.Domain.Generation - generation} rebuilds; allocated {(GC.GetAllocatedBytesForCurrentThread() - allocated) / (double)steps:f0} B/step");
         }
-        Console.WriteLine(md.Summary);
-        Phases(md, atoms);
+        Print($"{md.Summary}");
+        if (comm.Size == 1) Phases(md, atoms);
+        MpiRuntime.Shutdown();
         return 0;
     }
 
