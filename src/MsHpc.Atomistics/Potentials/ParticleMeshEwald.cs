@@ -285,7 +285,8 @@ public sealed unsafe partial class ParticleMeshEwald : Interaction
         static abstract TRow Load(double* p);
         static abstract TRow Fma(Lanes scale, TRow row, TRow sum);
         static abstract double Dot(TRow row, double* values);
-        static abstract void AddTo(double* p, double scale, double* values);
+        static abstract TRow Of(double scale, double* spline, double* line, int order);
+        static abstract void Add(double* p, double scale, TRow row);
     }
 
     private readonly struct Four(Lanes a) : IRow<Four>
@@ -302,7 +303,10 @@ public sealed unsafe partial class ParticleMeshEwald : Interaction
         public static double Dot(Four row, double* values) => Vector512.Sum(row._a * Vector512.Load(values));
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public static void AddTo(double* p, double scale, double* values) => Vector256.FusedMultiplyAdd(Vector256.Create(scale), Vector256.Load(values), Vector256.Load(p)).Store(p);
+        public static Four Of(double scale, double* spline, double* line, int order) => new((Vector256.Create(spline[0], spline[16], spline[32], spline[48]) * scale).ToVector512());
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static void Add(double* p, double scale, Four row) => Vector256.FusedMultiplyAdd(Vector256.Create(scale), row._a.GetLower(), Vector256.Load(p)).Store(p);
     }
 
     private readonly struct Eight(Lanes a) : IRow<Eight>
@@ -319,7 +323,14 @@ public sealed unsafe partial class ParticleMeshEwald : Interaction
         public static double Dot(Eight row, double* values) => Vector512.Sum(row._a * Vector512.Load(values));
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public static void AddTo(double* p, double scale, double* values) => Lane.Fma(Lane.Of(scale), Vector512.Load(values), Vector512.Load(p)).Store(p);
+        public static Eight Of(double scale, double* spline, double* line, int order)
+        {
+            for (int k = 0; k < order; k++) line[k] = scale * spline[16 * k];
+            return Load(line);
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static void Add(double* p, double scale, Eight row) => Lane.Fma(Lane.Of(scale), row._a, Vector512.Load(p)).Store(p);
     }
 
     private readonly struct Sixteen(Lanes a, Lanes b) : IRow<Sixteen>
@@ -336,10 +347,17 @@ public sealed unsafe partial class ParticleMeshEwald : Interaction
         public static double Dot(Sixteen row, double* values) => Vector512.Sum(Lane.Fma(row._a, Vector512.Load(values), row._b * Vector512.Load(values + 8)));
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public static void AddTo(double* p, double scale, double* values)
+        public static Sixteen Of(double scale, double* spline, double* line, int order)
         {
-            Eight.AddTo(p, scale, values);
-            Eight.AddTo(p + 8, scale, values + 8);
+            for (int k = 0; k < order; k++) line[k] = scale * spline[16 * k];
+            return Load(line);
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static void Add(double* p, double scale, Sixteen row)
+        {
+            Lane.Fma(Lane.Of(scale), row._a, Vector512.Load(p)).Store(p);
+            Lane.Fma(Lane.Of(scale), row._b, Vector512.Load(p + 8)).Store(p + 8);
         }
     }
 
@@ -372,10 +390,10 @@ public sealed unsafe partial class ParticleMeshEwald : Interaction
                 double q = d.Charge[8 * c + l];
                 if (q == 0) continue;
                 double* s0 = spline + l, s1 = s0 + 16 * order, s2 = s1 + 16 * order;
-                for (int k = 0; k < order; k++) line[k] = q * s2[16 * k];
+                var z = TRow.Of(q, s2, line, order);
                 for (int i = 0, n0 = first[l]; i < order; i++, n0 = n0 + 1 == count0 ? 0 : n0 + 1)
                     for (int j = 0, n1 = first[8 + l]; j < order; j++, n1 = n1 + 1 == count1 ? 0 : n1 + 1)
-                        TRow.AddTo(brick + (n0 * count1 + n1) * row + first[16 + l], s0[16 * i] * s1[16 * j], line);
+                        TRow.Add(brick + (n0 * count1 + n1) * row + first[16 + l], s0[16 * i] * s1[16 * j], z);
             }
         }
     }
