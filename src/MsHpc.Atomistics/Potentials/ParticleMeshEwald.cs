@@ -17,8 +17,7 @@ namespace MsHpc.Atomistics.Potentials;
 /// left in (taking it out would make them no gradient). Waves at the mesh's own frequency, n_d = ±N_d/2, are left out. The virial is that of <see cref="Ewald"/>.
 /// </summary>
 /// <remarks>
-/// <para>Error of forces (root mean square): δF ≈ 0.4 C ⟨q²⟩ α² (α h/2)^(p−1), h the mesh spacing: a fit to measurements, within a factor of
-/// three for α h = 0.1 … 0.2 (test <c>PmeTests.ErrorEstimate</c>).</para>
+/// <para>The error of forces is estimated (<see cref="Error"/>) within a factor of two for charges that alternate (test <c>PmeTests.ErrorEstimate</c>).</para>
 /// <para>Ranks share the mesh, see the other part of this class.</para>
 /// </remarks>
 public sealed unsafe partial class ParticleMeshEwald : Interaction
@@ -93,7 +92,7 @@ public sealed unsafe partial class ParticleMeshEwald : Interaction
         ((int, int, int), int) best = default;
         for (int p = order == 0 ? LeastOrder : order; p <= (order == 0 ? MostOrder : order); p++)
         {
-            double coarsest = 2 / split.Alpha * Math.Min(0.5, Math.Pow(split.Accuracy / (0.4 * squares * split.Alpha * split.Alpha), 1.0 / (p - 1)));
+            double coarsest = Spacing(split, squares, atoms.Count / atoms.Cell.Volume, p);
             // A spacing that was asked for with an order is taken as it is.
             if (spacing > coarsest && order == 0) continue;
             double h = spacing > 0 ? spacing : coarsest;
@@ -115,6 +114,55 @@ public sealed unsafe partial class ParticleMeshEwald : Interaction
             throw new InputException(string.Create(CultureInfo.InvariantCulture, $"PME: a mesh spacing of {spacing} Å does not reach the accuracy {split.Accuracy} with splines of any order up to {MostOrder}; leave it out, or the accuracy is that of an order given"));
         throw new InputException(string.Create(CultureInfo.InvariantCulture,
             $"PME: accuracy {split.Accuracy} with a cutoff of {split.Cutoff} Å{(order == 0 ? "" : $" and order {order}")} needs a mesh of {smallest / 1e9:g3} GB; there is room for {MemoryLimit / 1e9:g3} GB. A longer cutoff, less accuracy{(order is 0 or MostOrder ? "" : " or a higher order")} make it coarser"));
+    }
+
+    /// <summary>
+    /// Estimated root mean square force error, eV/Å, of charges without order: with x = m_d h and φ_l/φ₀ = (x/(x + l))^p the splines turn a wave exp(2πi m u) into
+    /// Σ_l c_l exp(2πi (m + l ê_d/h) u), c_l = φ_l/Σφ (the argument of Essmann et al., as used by H. Wang, F. Dommert, C. Holm, J. Chem. Phys. 133, 034117, 2010), so that
+    /// <code>
+    /// δF² = 4 C² ⟨q²⟩² N/V ∫d³m exp(−2π²m²/α²)/m⁴ Σ_d { (c₀² − 1)² m² + Σ_{l≠0} c₀² c_l² [m² + |m + l ê_d/h|²] },   |x| &lt; ½;   m² beyond, where there are no waves
+    /// </code>
+    /// </summary>
+    /// <param name="split">α and C.</param>
+    /// <param name="squares">⟨q²⟩, e².</param>
+    /// <param name="density">N/V, 1/Å³.</param>
+    /// <param name="spacing">h, Å.</param>
+    /// <param name="order">p.</param>
+    internal static double Error(EwaldSplit split, double squares, double density, double spacing, int order)
+    {
+        // Midpoint rule in |m|, to where the Gaussian is 1e-35, and in the cosine with one axis.
+        const int Radii = 48, Angles = 24, Images = 2;
+        double end = split.Alpha * Math.Sqrt(80 / (2 * Math.PI * Math.PI)), sum = 0;
+        for (int i = 0; i < Radii; i++)
+        {
+            double m = end * (i + 0.5) / Radii, weight = Math.Exp(-2 * Math.PI * Math.PI * m * m / (split.Alpha * split.Alpha)) / (m * m);
+            for (int j = 0; j < Angles; j++)
+            {
+                double along = m * (j + 0.5) / Angles, x = along * spacing, all = 1, images = 0;
+                for (int l = -Images; l <= Images && x < 0.5; l++)
+                {
+                    if (l == 0) continue;
+                    double c = Math.Pow(x / (x + l), order);
+                    all += c;
+                    images += c * c * (2 * m * m + 2 * along * l / spacing + l * l / (spacing * spacing));
+                }
+                double own = 1 / (all * all);
+                sum += weight * (x < 0.5 ? (own - 1) * (own - 1) * m * m + own * own * images : m * m);
+            }
+        }
+        return 2 * split.Constant * squares * Math.Sqrt(density * 3 * 4 * Math.PI * sum * end / (Radii * Angles));
+    }
+
+    /// <summary>The coarsest mesh of an order that meets the accuracy, Å.</summary>
+    private static double Spacing(EwaldSplit split, double squares, double density, int order)
+    {
+        double fine = 1e-6 / split.Alpha, coarse = 2 / split.Alpha;
+        while (coarse > 1.001 * fine)
+        {
+            double h = Math.Sqrt(fine * coarse);
+            (fine, coarse) = Error(split, squares, density, h, order) > split.Accuracy * split.Constant ? (fine, h) : (h, coarse);
+        }
+        return fine;
     }
 
     /// <summary>Half of what this process may have, and what indices reach.</summary>
