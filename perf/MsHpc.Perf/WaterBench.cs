@@ -11,7 +11,7 @@ namespace MsHpc.Perf;
 
 /// <summary>
 /// Our side of perf/peers/gromacs_water.py: rigid TIP3P water, particle-mesh Ewald, velocity Verlet, ns per atom-step of whole steps, phase by phase.
-/// <code>MsHpc.Perf water --gro water.gro [--steps 200] [--repeat 3] [--warm 100] [--cutoff 9] [--spacing 1.2] [--order 4] [--skin 1] [--dt 2] [--energy 100] [--precision double|mixed]</code>
+/// <code>MsHpc.Perf water --gro water.gro [--steps 200] [--repeat 3] [--warm 100] [--cutoff 9] [--spacing 1.2] [--order 4] [--skin 1] [--dt 2] [--energy 100] [--precision double|mixed] [--trace yes]</code>
 /// </summary>
 internal static class WaterBench
 {
@@ -66,7 +66,12 @@ internal static class WaterBench
         var md = new MolecularDynamics(atoms, field, new VelocityVerlet(), new MdOptions { TimeStep = step, Skin = Number("skin", 1) }, comm);
         var start = md.Measure();
         Print($"{atoms.Count} atoms, mesh {points}; potential energy {start.Potential:f6} eV, {start.Temperature:f2} K, pressure {start.PressureGPa * 1e4:f1} bar; {comm.Size} ranks");
-        md.Every(energy, run => run.Measure());
+        bool trace = Option("trace", "no") == "yes";
+        md.Every(energy, run =>
+        {
+            var now = run.Measure();
+            if (trace) Print($"at {run.Time / 1000:f3} ps conserved {now.Conserved:f9} eV");
+        });
         md.Run(warm);
         for (int r = 0; r < repeat; r++)
         {
