@@ -100,7 +100,7 @@ def drift(folder, picoseconds, skin):
     """Prints drifts in eV per ps and atom."""
     steps, atoms = round(picoseconds / 0.002), 3 * MOLECULES
     run(folder, "drift", "eq.gro", SETTINGS.format(integrator="md", steps=steps, continuation="no"))
-    subprocess.run(["gmx", "energy", "-f", "drift.edr", "-o", "drift.xvg"], cwd=folder, input="Conserved-En.\n\n", capture_output=True, text=True, check=True)
+    subprocess.run(["gmx", "energy", "-f", "drift.edr", "-o", "drift.xvg"], cwd=folder, input="Total-Energy\n\n", capture_output=True, text=True, check=True)
     with open(os.path.join(folder, "drift.xvg")) as f:
         rows = [[float(w) for w in row.split()] for row in f if row[0] not in "#@"]
     found = {"GROMACS": ([r[0] for r in rows], [r[1] / 96.48533212 for r in rows])}
@@ -111,7 +111,7 @@ def drift(folder, picoseconds, skin):
         found["MsHpc " + precision] = ([float(t) for t, _ in pairs], [float(e) for _, e in pairs])
     for name, (times, energies) in found.items():
         slope, error = line(times, energies)
-        print(f"{name}: conserved energy drifts by {slope / atoms:.2e} ± {error / atoms:.1e} eV per ps and atom over {times[-1] - times[0]:g} ps ({len(times)} energies)")
+        print(f"{name}: total energy drifts by {slope / atoms:.2e} ± {error / atoms:.1e} eV per ps and atom over {times[-1] - times[0]:g} ps ({len(times)} energies)")
 
 
 def ours(folder, steps, warm, skin, precision):
