@@ -24,8 +24,9 @@ public sealed record ForceGroup(string Name, int Evaluations, params Interaction
 /// constraints hold does not vibrate.</para>
 /// <para>That is the theory of harmonic vibrations about the positions at the start. Heat stiffens them: a perfect lattice underestimates Ω (Lennard-Jones: 17
 /// against 25 at kT = 0.15 ε), so <see cref="Check"/> again when the system is hot. And anharmonic vibrations resonate at third and fourth
-/// order too, Ω Δt near 2π/3 and π/2 (Q. Ma, J. A. Izaguirre, R. D. Skeel, SIAM J. Sci. Comput. 24, 1951, 2003): seen as a drift of the energy, not as an
-/// explosion. The hierarchy says where a step is beyond π/2.</para>
+/// order too, Ω Δt near 2π/3 and π/2 (Q. Ma, J. A. Izaguirre, R. D. Skeel, SIAM J. Sci. Comput. 24, 1951, 2003): that crystal, a tenth of its forces in the slow group, drifts by 0.0015 ε
+/// per 1000 time units and atom at 0.4 π, by 0.02 at 0.5 π, by 0.16 at 0.55 π, and flies apart at 0.6 π. The hierarchy says where a step is beyond π/2; it is not
+/// refused, since harmonic vibrations are stable there.</para>
 /// </remarks>
 public sealed unsafe class Respa : Integrator
 {

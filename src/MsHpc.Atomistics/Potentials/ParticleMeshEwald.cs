@@ -14,7 +14,7 @@ namespace MsHpc.Atomistics.Potentials;
 /// Fᵢ = −Σ_x ∂Q(x)/∂rᵢ · FFT⁻¹[ψ FFT[Q]](x)
 /// </code>
 /// Forces are the exact gradient of this energy, so energy is conserved; they do not sum up to zero exactly but to an amount of the order of the method's error, and that is
-/// left in (taking it out would make them no gradient). Waves at the mesh's own frequency, n_d = ±N_d/2, are left out. The virial is that of <see cref="Ewald"/>.
+/// left in (taking it out would make them no gradient). <see cref="Dynamics.MdOptions.RemoveMomentumEvery"/> removes the momentum that it leaves, as GROMACS' comm-mode does. Waves at the mesh's own frequency, n_d = ±N_d/2, are left out. The virial is that of <see cref="Ewald"/>.
 /// </summary>
 /// <remarks>
 /// <para>The error of forces is estimated (<see cref="Error"/>) within a factor of two for charges that alternate (test <c>PmeTests.ErrorEstimate</c>).</para>
