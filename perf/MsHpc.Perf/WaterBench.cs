@@ -5,12 +5,13 @@ using MsHpc.Atomistics.Dynamics;
 using MsHpc.Atomistics.Neighbors;
 using MsHpc.Atomistics.Potentials;
 using MsHpc.Core;
+using MsHpc.Core.Parallel;
 
 namespace MsHpc.Perf;
 
 /// <summary>
 /// Our side of perf/peers/gromacs_water.py: rigid TIP3P water, particle-mesh Ewald, velocity Verlet, ns per atom-step of whole steps, phase by phase.
-/// <code>MsHpc.Perf water --gro water.gro [--steps 200] [--repeat 3] [--warm 100] [--cutoff 9] [--spacing 1.2] [--order 4] [--skin 1] [--dt 2] [--energy 100] [--precision double|mixed]</code>
+/// <code>MsHpc.Perf water --gro water.gro [--steps 200] [--repeat 3] [--warm 100] [--cutoff 9] [--spacing 1.2] [--order 4] [--skin 1] [--dt 2] [--energy 100] [--precision double|mixed] [--trace yes]</code>
 /// </summary>
 internal static class WaterBench
 {
@@ -45,6 +46,11 @@ internal static class WaterBench
 
     public static int Run(string[] args)
     {
+        var comm = MpiRuntime.IsLaunchedInParallel ? MpiRuntime.Initialize() : Comm.Self;
+        void Print(FormattableString text)
+        {
+            if (comm.IsRoot) Console.WriteLine(text.ToString(CultureInfo.InvariantCulture));
+        }
         string Option(string name, string otherwise) => Array.IndexOf(args, "--" + name) is >= 0 and int at ? args[at + 1] : otherwise;
         double Number(string name, double otherwise) => double.Parse(Option(name, otherwise.ToString(CultureInfo.InvariantCulture)), CultureInfo.InvariantCulture);
         int steps = (int)Number("steps", 200), repeat = (int)Number("repeat", 3), warm = (int)Number("warm", 100), energy = (int)Number("energy", 100), order = (int)Number("order", 4);
@@ -57,10 +63,15 @@ internal static class WaterBench
         var real = new Timed(CoulombReal.Create(2, split, Water.Tip3p.LennardJones(cutoff), Option("precision", "double") == "mixed" ? Precision.Mixed : Precision.Double));
         var excluded = new Timed(Ewald.Reciprocal(mesh, split, atoms.Topology)[1]);
         var field = new ForceField(real, mesh, excluded);
-        var md = new MolecularDynamics(atoms, field, new VelocityVerlet(), new MdOptions { TimeStep = step, Skin = Number("skin", 1) });
+        var md = new MolecularDynamics(atoms, field, new VelocityVerlet(), new MdOptions { TimeStep = step, Skin = Number("skin", 1) }, comm);
         var start = md.Measure();
-        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{atoms.Count} atoms, mesh {points}; potential energy {start.Potential:f6} eV, {start.Temperature:f2} K, pressure {start.PressureGPa * 1e4:f1} bar"));
-        md.Every(energy, run => run.Measure());
+        Print($"{atoms.Count} atoms, mesh {points}; potential energy {start.Potential:f6} eV, {start.Temperature:f2} K, pressure {start.PressureGPa * 1e4:f1} bar; {comm.Size} ranks");
+        bool trace = Option("trace", "no") == "yes";
+        md.Every(energy, run =>
+        {
+            var now = run.Measure();
+            if (trace) Print($"at {run.Time / 1000:f3} ps conserved {now.Conserved:f9} eV");
+        });
         md.Run(warm);
         for (int r = 0; r < repeat; r++)
         {
@@ -70,11 +81,12 @@ internal static class WaterBench
             md.Run(steps);
             double scale = 1e9 / steps / atoms.Count, ns = Stopwatch.GetElapsedTime(begin).TotalSeconds * scale;
             double forces = (real.Seconds + mesh.Seconds + excluded.Seconds) * scale;
-            Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-                $"{ns:f1} ns/atom-step; real space {real.Seconds * scale:f1}, mesh {mesh.Seconds * scale:f1}, excluded {excluded.Seconds * scale:f1} (look-up {excluded.Prepared * scale:f1}), rest {ns - forces:f1}; {md.Domain.Generation - generation} rebuilds; allocated {(GC.GetAllocatedBytesForCurrentThread() - allocated) / (double)steps:f0} B/step"));
+            Print(
+                $"{ns:f1} ns/atom-step; real space {real.Seconds * scale:f1}, mesh {mesh.Seconds * scale:f1}, excluded {excluded.Seconds * scale:f1} (look-up {excluded.Prepared * scale:f1}), rest {ns - forces:f1}; {md.Domain.Generation - generation} rebuilds; allocated {(GC.GetAllocatedBytesForCurrentThread() - allocated) / (double)steps:f0} B/step");
         }
-        Console.WriteLine(md.Summary);
-        Phases(md, atoms);
+        Print($"{md.Summary}");
+        if (comm.Size == 1) Phases(md, atoms);
+        MpiRuntime.Shutdown();
         return 0;
     }
 

@@ -1,11 +1,12 @@
 #!/usr/bin/python3
 """Rigid TIP3P water with particle-mesh Ewald in GROMACS and in MsHpc, in one run: the ratio of the medians of ns per atom-step.
 
-    python3 perf/peers/gromacs_water.py [--repeat 3] [--steps 500] [--warm 200] [--work folder]
+    python3 perf/peers/gromacs_water.py [--repeat 3] [--steps 500] [--warm 200] [--drift picoseconds] [--work folder]
 
 8,916 atoms in a cube of 4.5 nm, cutoff 0.9 nm, mesh spacing 0.12 nm, order 4, ewald-rtol 1e-5, 2 fs, one core each; energies every 100
 steps. Debian's `gmx` (mixed precision) makes the box, relaxes it for 6 ps, and both start from its file; each leaves the first --warm
-steps out of the time. First the potential energies at the start are compared: a faster wrong answer does not count. Needs Debian's
+steps out of the time. With --drift instead of times the drift of the conserved energy of both over as long, by the same straight line through energies
+every 0.2 ps, with its standard error (residuals' correlation from one point to the next taken into account). First the potential energies at the start are compared: a faster wrong answer does not count. Needs Debian's
 gromacs and gromacs-data and a built MsHpc (dotnet build perf/MsHpc.Perf -c Release).
 """
 import argparse
@@ -84,6 +85,35 @@ def theirs(folder, steps):
     return wall / (steps + 1) / (3 * MOLECULES) * 1e9, float(values.split()[names.index("Potential")])
 
 
+def line(times, energies):
+    """Slope and its standard error; residuals as a first-order autoregression."""
+    n, mt, me = len(times), statistics.fmean(times), statistics.fmean(energies)
+    stt = sum((t - mt) ** 2 for t in times)
+    slope = sum((t - mt) * (e - me) for t, e in zip(times, energies)) / stt
+    rest = [e - me - slope * (t - mt) for t, e in zip(times, energies)]
+    square = sum(r * r for r in rest)
+    rho = min(0.95, max(0.0, sum(a * b for a, b in zip(rest, rest[1:])) / square))
+    return slope, (square / (n - 2) / stt * (1 + rho) / (1 - rho)) ** 0.5
+
+
+def drift(folder, picoseconds, skin):
+    """Prints drifts in eV per ps and atom."""
+    steps, atoms = round(picoseconds / 0.002), 3 * MOLECULES
+    run(folder, "drift", "eq.gro", SETTINGS.format(integrator="md", steps=steps, continuation="no"))
+    subprocess.run(["gmx", "energy", "-f", "drift.edr", "-o", "drift.xvg"], cwd=folder, input="Total-Energy\n\n", capture_output=True, text=True, check=True)
+    with open(os.path.join(folder, "drift.xvg")) as f:
+        rows = [[float(w) for w in row.split()] for row in f if row[0] not in "#@"]
+    found = {"GROMACS": ([r[0] for r in rows], [r[1] / 96.48533212 for r in rows])}
+    for precision in ("mixed", "double"):
+        out = subprocess.run(["dotnet", PERF, "water", "--gro", os.path.join(folder, "eq.gro"), "--steps", str(steps), "--warm", "0", "--repeat", "1", "--skin", str(skin), "--precision", precision, "--trace", "yes"],
+                             env=dict(os.environ, OMP_NUM_THREADS="1"), capture_output=True, text=True, check=True).stdout
+        pairs = re.findall(r"at ([0-9.]+) ps conserved ([-0-9.]+) eV", out)
+        found["MsHpc " + precision] = ([float(t) for t, _ in pairs], [float(e) for _, e in pairs])
+    for name, (times, energies) in found.items():
+        slope, error = line(times, energies)
+        print(f"{name}: total energy drifts by {slope / atoms:.2e} ± {error / atoms:.1e} eV per ps and atom over {times[-1] - times[0]:g} ps ({len(times)} energies)")
+
+
 def ours(folder, steps, warm, skin, precision):
     out = subprocess.run(["dotnet", PERF, "water", "--gro", os.path.join(folder, "eq.gro"), "--steps", str(steps), "--warm", str(warm), "--repeat", "1", "--skin", str(skin), "--precision", precision],
                          env=dict(os.environ, OMP_NUM_THREADS="1"), capture_output=True, text=True, check=True).stdout
@@ -96,12 +126,16 @@ def main():
     parser.add_argument("--steps", type=int, default=500)
     parser.add_argument("--warm", type=int, default=200)
     parser.add_argument("--skin", type=float, default=2.5)
+    parser.add_argument("--drift", type=float, help="picoseconds; drift of the energy instead of times")
     parser.add_argument("--work", help="folder that keeps the box between runs")
     a = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = a.work or temporary
         os.makedirs(folder, exist_ok=True)
         box(folder)
+        if a.drift:
+            drift(folder, a.drift, a.skin)
+            return
         them, us = [], {"double": [], "mixed": []}
         for _ in range(a.repeat):
             t, their_energy = theirs(folder, a.steps)

@@ -468,6 +468,14 @@ public sealed unsafe class Motion
         Kinetic = kinetic;
     }
 
+    /// <summary>Brings positions onto the constraints, along the bonds of reference positions that satisfy them, laid out as <see cref="Domain.X"/>.</summary>
+    internal void Hold(double* reference)
+    {
+        if (_constraints is null) return;
+        try { _constraints.Positions(Domain, reference, 0); }
+        catch (NumericalException e) when (Comm.Size > 1) { _failure ??= e; }
+    }
+
     /// <summary>Removes velocity components along constraints.</summary>
     /// <param name="flow">Velocity gradient of the cell, 9 numbers, rows, 1/fs, against which velocities are counted; empty: none.</param>
     public void Constrain(ReadOnlySpan<double> flow = default)

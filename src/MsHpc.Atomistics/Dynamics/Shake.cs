@@ -17,7 +17,7 @@ internal sealed unsafe class Shake(double tolerance)
     private record struct Bond(int A, int B, int N0, int N1, int N2, double Square);
 
     private readonly List<Bond> _bonds = [];
-    private readonly AlignedArray<double> _acceleration = new();
+    private readonly AlignedArray<double> _acceleration = new(), _given = new();
     private readonly List<int> _ends = []; // ends of clusters in the list of bonds
 
     public void Clear()
@@ -90,39 +90,34 @@ internal sealed unsafe class Shake(double tolerance)
 
     public void Velocities(Domain d, ReadOnlySpan<double> flow)
     {
-        double* x = d.X, v = d.V, mass = d.Mass;
-        for (int c = 0, first = 0; c < _ends.Count; first = _ends[c++])
+        double* given = _given.Require(_bonds.Count);
+        for (int k = 0; k < _bonds.Count; k++)
         {
-            int iteration = 0;
-            for (bool moved = true; moved; iteration++)
-            {
-                moved = false;
-                for (int k = first; k < _ends[c]; k++)
-                {
-                    var bond = _bonds[k];
-                    int a = At(bond.A), b = At(bond.B);
-                    var (rx, ry, rz) = Difference(x, bond, a, b, d.Cell);
-                    var (ux, uy, uz) = Difference(v, a, b);
-                    ux += flow[0] * rx + flow[1] * ry + flow[2] * rz;
-                    uy += flow[3] * rx + flow[4] * ry + flow[5] * rz;
-                    uz += flow[6] * rx + flow[7] * ry + flow[8] * rz;
-                    double along = rx * ux + ry * uy + rz * uz, size = Math.Sqrt(bond.Square) * (Size(v, a) + Size(v, b));
-                    if (Math.Abs(along) <= tolerance * size) continue;
-                    if (iteration > Most || !double.IsFinite(along)) throw Torn(d, bond);
-                    double ia = 1 / mass[bond.A], ib = 1 / mass[bond.B], g = -along / ((ia + ib) * (rx * rx + ry * ry + rz * rz));
-                    Push(v, a, b, g * ia, g * ib, rx, ry, rz);
-                    moved = true;
-                }
-            }
+            var (rx, ry, rz) = Difference(d.X, _bonds[k], At(_bonds[k].A), At(_bonds[k].B), d.Cell);
+            given[k] = rx * (flow[0] * rx + flow[1] * ry + flow[2] * rz) + ry * (flow[3] * rx + flow[4] * ry + flow[5] * rz) + rz * (flow[6] * rx + flow[7] * ry + flow[8] * rz);
         }
+        var impulses = new VirialSum();
+        Balance(d, d.V, given, ref impulses);
     }
 
     /// <summary>Adds Σ r ⊗ f, u Å²/fs², of the constraint forces in the present state: accelerations made to fit as velocities are.</summary>
     public void Virial(Domain d, double* forces, ref VirialSum virial)
     {
         if (_bonds.Count == 0) return;
-        double* x = d.X, v = d.V, mass = d.Mass, y = _acceleration.Require(24L * d.OwnedClusters);
+        double* given = _given.Require(_bonds.Count), mass = d.Mass, y = _acceleration.Require(24L * d.OwnedClusters);
         for (int k = 0; k < 24 * d.OwnedClusters; k++) y[k] = forces[k] / (mass[k / 24 * 8 + k % 8] * Codata.MassVelocitySquaredInEv);
+        for (int k = 0; k < _bonds.Count; k++)
+        {
+            var (ux, uy, uz) = Difference(d.V, At(_bonds[k].A), At(_bonds[k].B));
+            given[k] = ux * ux + uy * uy + uz * uz;
+        }
+        Balance(d, y, given, ref virial);
+    }
+
+    /// <summary>Impulses g r along the bonds until r·(yᵢ − yⱼ) + given = 0 on each; adds Σ g r ⊗ r.</summary>
+    private void Balance(Domain d, double* y, double* given, ref VirialSum sum)
+    {
+        double* x = d.X, mass = d.Mass;
         for (int c = 0, first = 0; c < _ends.Count; first = _ends[c++])
         {
             int iteration = 0;
@@ -134,19 +129,18 @@ internal sealed unsafe class Shake(double tolerance)
                     var bond = _bonds[k];
                     int a = At(bond.A), b = At(bond.B);
                     var (rx, ry, rz) = Difference(x, bond, a, b, d.Cell);
-                    var (ux, uy, uz) = Difference(v, a, b);
                     var (px, py, pz) = Difference(y, a, b);
-                    double turn = ux * ux + uy * uy + uz * uz, error = rx * px + ry * py + rz * pz + turn;
-                    if (Math.Abs(error) <= tolerance * (turn + Math.Sqrt(bond.Square) * (Size(y, a) + Size(y, b)))) continue;
+                    double error = rx * px + ry * py + rz * pz + given[k];
+                    if (Math.Abs(error) <= tolerance * (Math.Abs(given[k]) + Math.Sqrt(bond.Square) * (Size(y, a) + Size(y, b)))) continue;
                     if (iteration > Most || !double.IsFinite(error)) throw Torn(d, bond);
                     double ia = 1 / mass[bond.A], ib = 1 / mass[bond.B], g = -error / ((ia + ib) * (rx * rx + ry * ry + rz * rz));
                     Push(y, a, b, g * ia, g * ib, rx, ry, rz);
-                    virial[0] += g * rx * rx;
-                    virial[1] += g * ry * ry;
-                    virial[2] += g * rz * rz;
-                    virial[3] += g * ry * rz;
-                    virial[4] += g * rx * rz;
-                    virial[5] += g * rx * ry;
+                    sum[0] += g * rx * rx;
+                    sum[1] += g * ry * ry;
+                    sum[2] += g * rz * rz;
+                    sum[3] += g * ry * rz;
+                    sum[4] += g * rx * rz;
+                    sum[5] += g * rx * ry;
                     moved = true;
                 }
             }

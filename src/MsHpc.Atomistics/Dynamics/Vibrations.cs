@@ -11,6 +11,8 @@ public readonly record struct Vibration(double Omega, double SlowStiffness);
 /// Largest eigenvalues Ω² of the mass-weighted Hessian M^−½ H M^−½ by Lanczos (C. Lanczos, J. Res. Natl. Bur. Stand. 45, 255, 1950) with full
 /// orthogonalisation; H u by central differences of forces, H u ≈ −(F(r + ε u) − F(r − ε u))/2ε, error O(ε²).
 /// </summary>
+/// <remarks>With constraints only what they leave free vibrates: displaced positions are brought back onto them, and displacements and forces lose their parts along them,
+/// each at its own positions. That is the Hessian on the surface of the constraints, with its curvature (what turns in a field, librates).</remarks>
 internal static unsafe class Vibrations
 {
     private const int Iterations = 48;
@@ -30,6 +32,7 @@ internal static unsafe class Vibrations
             var random = new Philox(m.Seed, domain.Tag[s], 0);
             for (int k = 0; k < 3; k++) u[s / 8 * 24 + s % 8 + 8 * k] = random.NextNormal();
         }
+        Project(m, u);
         Scale(u, 1 / Math.Sqrt(Dot(m, u, u)));
         double[] values = [], vectors = [];
         int most = Math.Min(Iterations, 3 * domain.AtomCount), converged = 0;
@@ -92,20 +95,40 @@ internal static unsafe class Vibrations
         }
         double step = Displacement / Math.Sqrt(domain.Comm.AllReduceMax(largest));
         Array.Clear(w);
-        var here = new double[u.Length];
+        double[] here = new double[u.Length], force = new double[u.Length];
         new Span<double>(domain.X, u.Length).CopyTo(here);
         for (int sign = 1; sign >= -1; sign -= 2)
         {
             for (int s = 0; s < domain.OwnedSlots; s++)
                 for (int k = 0, at = s / 8 * 24 + s % 8; k < 3; k++, at += 8) domain.X[at] = here[at] + sign * step * Math.Sqrt(m.InverseMass[s]) * u[at];
+            fixed (double* reference = here) m.Hold(reference);
             domain.UpdateGhosts();
             var tally = new Tally();
             m.ComputeForces(terms, Want.Forces, ref tally);
             for (int s = 0; s < domain.OwnedSlots; s++)
-                for (int k = 0, at = s / 8 * 24 + s % 8; k < 3; k++, at += 8) w[at] -= sign * domain.F[at] * Math.Sqrt(m.InverseMass[s]) / (2 * step);
+                for (int k = 0, at = s / 8 * 24 + s % 8; k < 3; k++, at += 8) force[at] = domain.F[at] * Math.Sqrt(m.InverseMass[s]);
+            Project(m, force);
+            Subtract(w, force, sign / (2 * step));
         }
         here.CopyTo(new Span<double>(domain.X, u.Length));
         domain.UpdateGhosts();
+        Project(m, w);
+    }
+
+    /// <summary>Takes away the part of a mass-weighted field along the constraints: what they take of velocities M^−½ u.</summary>
+    private static void Project(Motion m, double[] u)
+    {
+        if (!m.Constrained) return;
+        double* v = m.Domain.V;
+        var kept = new Span<double>(v, u.Length).ToArray();
+        for (int at = 0; at < u.Length; at++) v[at] = Math.Sqrt(m.InverseMass[at / 24 * 8 + at % 8]) * u[at];
+        m.Constrain();
+        for (int at = 0; at < u.Length; at++)
+        {
+            double weight = Math.Sqrt(m.InverseMass[at / 24 * 8 + at % 8]);
+            u[at] = weight > 0 ? v[at] / weight : 0;
+        }
+        kept.CopyTo(new Span<double>(v, u.Length));
     }
 
     private static double Dot(Motion m, double[] a, double[] b)

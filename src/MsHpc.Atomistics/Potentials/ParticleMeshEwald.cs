@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using MsHpc.Core;
@@ -6,80 +7,172 @@ namespace MsHpc.Atomistics.Potentials;
 
 /// <summary>
 /// The reciprocal part of an Ewald sum on a mesh: smooth particle-mesh Ewald (U. Essmann, L. Perera, M. L. Berkowitz, T. Darden, H. Lee, L. G. Pedersen,
-/// J. Chem. Phys. 103, 8577, 1995), any cell, B-splines of order p = 4 … 8; C = e²/4πε₀, m = n₀ a* + n₁ b* + n₂ c*:
+/// J. Chem. Phys. 103, 8577, 1995), any cell, B-splines of order p = 4 … 10; C = e²/4πε₀, m = n₀ a* + n₁ b* + n₂ c*:
 /// <code>
 /// Q(x) = Σ qᵢ M_p(u₀ᵢ − x₀) M_p(u₁ᵢ − x₁) M_p(u₂ᵢ − x₂),   u_d = n_d s_d
 /// E = ½ Σ_{m≠0} ψ(m) |FFT[Q](m)|² − C α/√π Σ qᵢ² − πC/(2Vα²) (Σ qᵢ)²,   ψ = C/(πV) exp(−π²m²/α²)/m² |b₀ b₁ b₂|²
 /// Fᵢ = −Σ_x ∂Q(x)/∂rᵢ · FFT⁻¹[ψ FFT[Q]](x)
 /// </code>
 /// Forces are the exact gradient of this energy, so energy is conserved; they do not sum up to zero exactly but to an amount of the order of the method's error, and that is
-/// left in (taking it out would make them no gradient). Waves at the mesh's own frequency, n_d = ±N_d/2, are left out. The virial is that of <see cref="Ewald"/>.
+/// left in (taking it out would make them no gradient). <see cref="Dynamics.MdOptions.RemoveMomentumEvery"/> removes the momentum that it leaves, as GROMACS' comm-mode does. Waves at the mesh's own frequency, n_d = ±N_d/2, are left out. The virial is that of <see cref="Ewald"/>.
 /// </summary>
 /// <remarks>
-/// <para>Error of forces (root mean square): δF ≈ 0.4 C ⟨q²⟩ α² (α h/2)^(p−1), h the mesh spacing: a fit to measurements, within a factor of
-/// three for α h = 0.1 … 0.2 (test <c>PmeTests.ErrorEstimate</c>).</para>
-/// <para>Ranks spread their own atoms and add the meshes; every rank transforms the whole mesh.</para>
+/// <para>The error of forces is estimated (<see cref="Error"/>) within a factor of two for charges that alternate (test <c>PmeTests.ErrorEstimate</c>).</para>
+/// <para>Ranks share the mesh, see the other part of this class.</para>
 /// </remarks>
-public sealed unsafe class ParticleMeshEwald : Interaction
+public sealed unsafe partial class ParticleMeshEwald : Interaction
 {
-    /// <summary>Points beyond the end of a mesh row, the images of its first: a spline never wraps along the row.</summary>
-    private const int Halo = 8;
+    private const int LeastOrder = 4, MostOrder = 10;
 
     private readonly EwaldSplit _split;
     private readonly double[] _charges;
-    private readonly int _n0, _n1, _n2, _rowBlocks, _row, _columnBlocks;
-    private readonly LaneFft _fft0, _fft1, _fft2;
+    private readonly int[] _points;
+    private readonly double[] _star = new double[9]; // reciprocal vectors of the mesh's axes
     private readonly AlignedArray<double> _mesh = new(), _waves = new(), _psi = new(), _lines = new(), _spline = new();
-    private readonly double[][] _euler;
+    private double[][] _euler = [];
+    private LaneFft _fft0 = null!, _fft1 = null!, _fft2 = null!;
+    private int _n0, _n1, _n2, _rowBlocks, _row, _columnBlocks;
     private Cell? _cell;
 
     /// <param name="atoms">Atoms: their charges and cell are read.</param>
     /// <param name="split">α, r_c and the Coulomb constant.</param>
     /// <param name="mesh">Mesh points along a, b, c.</param>
     /// <param name="order">p.</param>
-    /// <exception cref="InputException">An order outside 4 … 8, a mesh of fewer than 8 points a side.</exception>
+    /// <exception cref="InputException">An order outside 4 … 10, a mesh of fewer points a side than p or 8, or of more than the memory holds.</exception>
     public ParticleMeshEwald(Atoms atoms, EwaldSplit split, (int A, int B, int C) mesh, int order)
     {
-        if (order is < 4 or > 8) throw new InputException($"PME: order {order}; it must be 4 to 8");
-        if (mesh.A < 8 || mesh.B < 8 || mesh.C < 8 || (long)mesh.A * mesh.B * mesh.C > 1 << 30)
-            throw new InputException($"PME: mesh {mesh.A} × {mesh.B} × {mesh.C}; at least 8 points a side and at most 2³⁰ in all");
-        (_split, _charges, Order) = (split, atoms.Charges, order);
-        (_n0, _n1, _n2) = mesh;
-        (_fft0, _fft1, _fft2) = (new LaneFft(_n0), new LaneFft(_n1), new LaneFft(_n2));
-        _rowBlocks = Lane.Blocks(_n2);
-        _columnBlocks = Lane.Blocks(_n1);
-        _row = 8 * _rowBlocks + Halo;
-        _mesh.Require((long)_n0 * _n1 * _row);
-        _waves.Require((_n0 / 2 + 1L) * _n1 * _rowBlocks * 16);
-        _psi.Require((_n0 / 2 + 1L) * _columnBlocks * 8 * _n2);
-        _lines.Require(16L * Math.Max(_n0, 8 * _rowBlocks));
-        _spline.Require(16L * 3 * order);
-        _euler = [Euler(_n0, order), Euler(_n1, order), Euler(_n2, order)];
+        CheckOrder(order);
+        int least = LeastPoints(order);
+        if (mesh.A < least || mesh.B < least || mesh.C < least) throw new InputException($"PME: mesh {mesh.A} × {mesh.B} × {mesh.C}; order {order} needs at least {least} points a side");
+        double bytes = Bytes(mesh.A, mesh.B, mesh.C, order);
+        if (!(bytes < MemoryLimit))
+            throw new InputException(string.Create(CultureInfo.InvariantCulture, $"PME: a mesh of {mesh.A} × {mesh.B} × {mesh.C} points takes {bytes / 1e9:g3} GB; there is room for {MemoryLimit / 1e9:g3} GB"));
+        (_split, _charges, Order, _points) = (split, atoms.Charges, order, [mesh.A, mesh.B, mesh.C]);
     }
+
+    private static void CheckOrder(int order)
+    {
+        if (order is < LeastOrder or > MostOrder) throw new InputException($"PME: order {order}; it must be {LeastOrder} to {MostOrder}");
+    }
+
+    /// <summary>Points a side, so that a spline does not meet itself.</summary>
+    private static int LeastPoints(int order) => Math.Max(8, order);
 
     /// <summary>All parts: real space (with Lennard-Jones in the same pass when given), the mesh, and excluded pairs taken out of it.</summary>
     /// <param name="atoms">Atoms with charges, a periodic cell and perhaps a topology.</param>
     /// <param name="cutoff">r_c of the real sum, Å.</param>
     /// <param name="accuracy">Root mean square force error over the force between two elementary charges 1 Å apart.</param>
-    /// <param name="order">Order of the splines, 4 … 8.</param>
+    /// <param name="order">Order of the splines, 4 … 10; 0: the cheapest together with its mesh.</param>
     /// <param name="spacing">Largest mesh spacing, Å; 0: from the accuracy.</param>
     /// <param name="constant">e²/4πε₀, eV Å.</param>
     /// <param name="lennardJones">Lennard-Jones parameters, with the same cutoff; null for none.</param>
     /// <param name="precision">Of the real-space sum.</param>
-    /// <exception cref="InputException">See <see cref="EwaldSplit.For"/>.</exception>
-    public static Interaction[] Create(Atoms atoms, double cutoff, double accuracy, int order = 5, double spacing = 0, double constant = Codata.CoulombInEvAngstrom,
+    /// <exception cref="InputException">See <see cref="EwaldSplit.For"/>; no mesh within the memory reaches the accuracy.</exception>
+    public static Interaction[] Create(Atoms atoms, double cutoff, double accuracy, int order = 0, double spacing = 0, double constant = Codata.CoulombInEvAngstrom,
         Func<int, int, LennardJonesPair>? lennardJones = null, Precision precision = Precision.Double)
     {
         var split = EwaldSplit.For(atoms, cutoff, accuracy, constant);
         if (!(spacing >= 0)) throw new InputException($"PME: mesh spacing {spacing} Å; it must be positive, or 0 to follow from the accuracy");
-        if (order is < 4 or > 8) throw new InputException($"PME: order {order}; it must be 4 to 8");
-        double squares = atoms.Charges.Sum(q => q * q) / atoms.Count;
-        if (spacing == 0) spacing = 2 / split.Alpha * Math.Min(0.5, Math.Pow(accuracy / (0.4 * squares * split.Alpha * split.Alpha), 1.0 / (order - 1)));
-        double[] rows = atoms.Cell.Rows.ToArray();
-        int Points(int d) => Smooth(Math.Max(8, (int)Math.Ceiling(Math.Sqrt(rows[3 * d] * rows[3 * d] + rows[3 * d + 1] * rows[3 * d + 1] + rows[3 * d + 2] * rows[3 * d + 2]) / spacing - 1e-6)));
-        var sum = new ParticleMeshEwald(atoms, split, (Points(0), Points(1), Points(2)), order);
+        if (order != 0) CheckOrder(order);
+        var (mesh, chosen) = Choose(atoms, split, order, spacing);
+        var sum = new ParticleMeshEwald(atoms, split, mesh, chosen);
         var real = lennardJones is null ? CoulombReal.Create(atoms.Species.Count, split, precision) : CoulombReal.Create(atoms.Species.Count, split, lennardJones, precision);
         return [real, .. Ewald.Reciprocal(sum, split, atoms.Topology)];
+    }
+
+    /// <summary>Times over that of one row of splines of up to eight points, spread and gathered (4 ns): of a longer row, 5.6 ns, and of a mesh point in the
+    /// transforms, 11 ns, as measured for water on meshes of 40³ to 90³.</summary>
+    private const double LongRowCost = 1.4, PointCost = 2.75;
+
+    /// <summary>The mesh and order that meet the accuracy by the estimate of δF in the least time: N p² rows and the mesh's points.</summary>
+    private static ((int A, int B, int C) Mesh, int Order) Choose(Atoms atoms, EwaldSplit split, int order, double spacing)
+    {
+        double squares = atoms.Charges.Sum(q => q * q) / atoms.Count, least = double.PositiveInfinity, smallest = double.PositiveInfinity;
+        double[] rows = atoms.Cell.Rows.ToArray();
+        ((int, int, int), int) best = default;
+        for (int p = order == 0 ? LeastOrder : order; p <= (order == 0 ? MostOrder : order); p++)
+        {
+            double coarsest = Spacing(split, squares, atoms.Count / atoms.Cell.Volume, p);
+            // A spacing that was asked for with an order is taken as it is.
+            if (spacing > coarsest && order == 0) continue;
+            double h = spacing > 0 ? spacing : coarsest;
+            int[] n = new int[3];
+            double bytes = 0, cost = atoms.Count * p * p * (p > 8 ? LongRowCost : 1);
+            for (int d = 0; d < 3; d++)
+            {
+                double points = Math.Ceiling(Math.Sqrt(rows[3 * d] * rows[3 * d] + rows[3 * d + 1] * rows[3 * d + 1] + rows[3 * d + 2] * rows[3 * d + 2]) / h - 1e-6);
+                n[d] = points < 1e6 ? Smooth(Math.Max(LeastPoints(p), (int)points)) : 1000000;
+            }
+            bytes = Bytes(n[0], n[1], n[2], p);
+            cost += PointCost * n[0] * n[1] * n[2];
+            smallest = Math.Min(smallest, bytes);
+            if (!(cost < least) || bytes > MemoryLimit) continue;
+            (least, best) = (cost, ((n[0], n[1], n[2]), p));
+        }
+        if (least < double.PositiveInfinity) return best;
+        if (double.IsPositiveInfinity(smallest))
+            throw new InputException(string.Create(CultureInfo.InvariantCulture, $"PME: a mesh spacing of {spacing} Å does not reach the accuracy {split.Accuracy} with splines of any order up to {MostOrder}; leave it out, or the accuracy is that of an order given"));
+        throw new InputException(string.Create(CultureInfo.InvariantCulture,
+            $"PME: accuracy {split.Accuracy} with a cutoff of {split.Cutoff} Å{(order == 0 ? "" : $" and order {order}")} needs a mesh of {smallest / 1e9:g3} GB; there is room for {MemoryLimit / 1e9:g3} GB. A longer cutoff, less accuracy{(order is 0 or MostOrder ? "" : " or a higher order")} make it coarser"));
+    }
+
+    /// <summary>
+    /// Estimated root mean square force error, eV/Å, of charges without order: with x = m_d h and φ_l/φ₀ = (x/(x + l))^p the splines turn a wave exp(2πi m u) into
+    /// Σ_l c_l exp(2πi (m + l ê_d/h) u), c_l = φ_l/Σφ (the argument of Essmann et al., as used by H. Wang, F. Dommert, C. Holm, J. Chem. Phys. 133, 034117, 2010), so that
+    /// <code>
+    /// δF² = 4 C² ⟨q²⟩² N/V ∫d³m exp(−2π²m²/α²)/m⁴ Σ_d { (c₀² − 1)² m² + Σ_{l≠0} c₀² c_l² [m² + |m + l ê_d/h|²] },   |x| &lt; ½;   m² beyond, where there are no waves
+    /// </code>
+    /// </summary>
+    /// <param name="split">α and C.</param>
+    /// <param name="squares">⟨q²⟩, e².</param>
+    /// <param name="density">N/V, 1/Å³.</param>
+    /// <param name="spacing">h, Å.</param>
+    /// <param name="order">p.</param>
+    internal static double Error(EwaldSplit split, double squares, double density, double spacing, int order)
+    {
+        // Midpoint rule in |m|, to where the Gaussian is 1e-35, and in the cosine with one axis.
+        const int Radii = 48, Angles = 24, Images = 2;
+        double end = split.Alpha * Math.Sqrt(80 / (2 * Math.PI * Math.PI)), sum = 0;
+        for (int i = 0; i < Radii; i++)
+        {
+            double m = end * (i + 0.5) / Radii, weight = Math.Exp(-2 * Math.PI * Math.PI * m * m / (split.Alpha * split.Alpha)) / (m * m);
+            for (int j = 0; j < Angles; j++)
+            {
+                double along = m * (j + 0.5) / Angles, x = along * spacing, all = 1, images = 0;
+                for (int l = -Images; l <= Images && x < 0.5; l++)
+                {
+                    if (l == 0) continue;
+                    double c = Math.Pow(x / (x + l), order);
+                    all += c;
+                    images += c * c * (2 * m * m + 2 * along * l / spacing + l * l / (spacing * spacing));
+                }
+                double own = 1 / (all * all);
+                sum += weight * (x < 0.5 ? (own - 1) * (own - 1) * m * m + own * own * images : m * m);
+            }
+        }
+        return 2 * split.Constant * squares * Math.Sqrt(density * 3 * 4 * Math.PI * sum * end / (Radii * Angles));
+    }
+
+    /// <summary>The coarsest mesh of an order that meets the accuracy, Å.</summary>
+    private static double Spacing(EwaldSplit split, double squares, double density, int order)
+    {
+        double fine = 1e-6 / split.Alpha, coarse = 2 / split.Alpha;
+        while (coarse > 1.001 * fine)
+        {
+            double h = Math.Sqrt(fine * coarse);
+            (fine, coarse) = Error(split, squares, density, h, order) > split.Accuracy * split.Constant ? (fine, h) : (h, coarse);
+        }
+        return fine;
+    }
+
+    /// <summary>Half of what this process may have, and what indices reach.</summary>
+    private static double MemoryLimit => Math.Min(0.5 * GC.GetGCMemoryInfo().TotalAvailableMemoryBytes, 1L << 35);
+
+    /// <summary>Memory of a mesh, of all ranks.</summary>
+    private static double Bytes(double n0, double n1, double n2, int order)
+    {
+        double row = 8 * Math.Ceiling(n2 / 8), columns = 8 * Math.Ceiling(n1 / 8);
+        return 8 * (n0 * n1 * (row + Halo(order)) + (n0 / 2 + 1) * n1 * row * 2 + (n0 / 2 + 1) * columns * n2);
     }
 
     /// <summary>The next product of 2, 3 and 5.</summary>
@@ -97,10 +190,10 @@ public sealed unsafe class ParticleMeshEwald : Interaction
     public int Order { get; }
 
     /// <summary>Mesh points along a, b, c.</summary>
-    public (int A, int B, int C) Mesh => (_n0, _n1, _n2);
+    public (int A, int B, int C) Mesh => (_points[0], _points[1], _points[2]);
 
     /// <inheritdoc/>
-    public override string Description => $"smooth particle-mesh Ewald (J. Chem. Phys. 103, 8577), order {Order}, {_n0} × {_n1} × {_n2}";
+    public override string Description => $"smooth particle-mesh Ewald (J. Chem. Phys. 103, 8577), order {Order}, {_points[0]} × {_points[1]} × {_points[2]}";
 
     /// <inheritdoc/>
     public override double Cutoff => 0;
@@ -116,15 +209,14 @@ public sealed unsafe class ParticleMeshEwald : Interaction
         var sums = new Tally();
         Spread(domain);
         Convolve((want & Want.Virial) != 0, -1, ref sums);
-        if (domain.Comm.IsRoot)
-        {
-            var own = Ewald.Own(_split, _charges, domain.Cell.Volume);
-            tally.Energy += sums.Energy + own.Self + own.Background;
-            for (int k = 0; k < 6; k++) tally.Virial[k] += sums.Virial[k] + (k < 3 ? own.Background : 0);
-        }
+        var own = domain.Comm.IsRoot ? Ewald.Own(_split, _charges, domain.Cell.Volume) : default;
+        tally.Energy += sums.Energy + own.Self + own.Background;
+        for (int k = 0; k < 6; k++) tally.Virial[k] += sums.Virial[k] + (k < 3 ? own.Background : 0);
         if (Order == 4) Gather<Four>(domain);
-        else Gather<More>(domain);
+        else if (Order <= 8) Gather<Eight>(domain);
+        else Gather<Sixteen>(domain);
         if ((want & Want.PerAtom) != 0) PerAtom(domain);
+        if (_outside) throw new NumericalException("PME: atoms have moved farther than the skin since the lists were made");
     }
 
     /// <summary>|b(m)|² = 1/|Σ_j M_p(j + 1) exp(2πi m j/n)|².</summary>
@@ -173,13 +265,14 @@ public sealed unsafe class ParticleMeshEwald : Interaction
         }
     }
 
-    /// <summary>ψ in the order of the innermost transform: plane n₀, block of eight n₁, n₂, lane.</summary>
+    /// <summary>ψ of this rank in the order of the innermost transform: plane n₀, block of eight n₁, n₂, lane.</summary>
     private void Tabulate(Cell cell)
     {
         _cell = cell;
+        for (int k = 0; k < 9; k++) _star[k] = cell.Reciprocal[3 * _axes[k / 3] + k % 3];
         double* psi = _psi.Pointer;
         double factor = _split.Constant / (Math.PI * cell.Volume), decay = -Math.PI * Math.PI / (_split.Alpha * _split.Alpha);
-        for (int n0 = 0; n0 <= _n0 / 2; n0++)
+        for (int n0 = Planes(_rank); n0 < Planes(_rank + 1); n0++)
             for (int block = 0; block < _columnBlocks; block++)
                 for (int n2 = 0; n2 < _n2; n2++)
                     for (int lane = 0; lane < 8; lane++, psi++)
@@ -196,67 +289,149 @@ public sealed unsafe class ParticleMeshEwald : Interaction
     /// <summary>m of mesh frequencies; those beyond half the mesh are negative.</summary>
     private (double X, double Y, double Z) Wave(int n0, int n1, int n2)
     {
-        var g = _cell!.Reciprocal;
+        double[] g = _star;
         int a = 2 * n0 > _n0 ? n0 - _n0 : n0, b = 2 * n1 > _n1 ? n1 - _n1 : n1, c = 2 * n2 > _n2 ? n2 - _n2 : n2;
         return (a * g[0] + b * g[3] + c * g[6], a * g[1] + b * g[4] + c * g[7], a * g[2] + b * g[5] + c * g[8]);
     }
 
-    /// <summary>First mesh point and splines of eight atoms.</summary>
+    /// <summary>First point, counted from that of the brick, and splines of eight atoms.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private void Place(Domain d, int cluster, int* first, double* spline)
     {
-        var g = d.Cell.Reciprocal;
         var o = d.Cell.Origin;
         double* x = d.X + 24L * cluster;
         // Padding lies far away: it spreads a charge of zero at the corner.
         var exists = Vector512.LessThan(Vector512.Load(x), Lane.Of(1e6));
         Lanes rx = (Vector512.Load(x) - Lane.Of(o[0])) & exists, ry = (Vector512.Load(x + 8) - Lane.Of(o[1])) & exists, rz = (Vector512.Load(x + 16) - Lane.Of(o[2])) & exists;
-        Axis(0, _n0);
-        Axis(1, _n1);
-        Axis(2, _n2);
+        Axis(0, _n0, _brick[0]);
+        Axis(1, _n1, _brick[1]);
+        Axis(2, _n2, _brick[2]);
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        void Axis(int k, int n)
+        void Axis(int k, int n, Range range)
         {
-            var g = _cell!.Reciprocal;
+            double[] g = _star;
             var s = Lane.Fma(Lane.Of(g[3 * k]), rx, Lane.Fma(Lane.Of(g[3 * k + 1]), ry, Lane.Of(g[3 * k + 2]) * rz));
             var u = (s - Vector512.Floor(s)) * Lane.Of(n);
             var point = Vector512.Floor(u);
             Splines(u - point, Order, spline + 16 * Order * k);
             // s a hair below a whole number rounds up to n.
             point = Lane.Select(Vector512.GreaterThanOrEqual(point, Lane.Of(n)), Lanes.Zero, point);
+            if (range.Count < n)
+            {
+                point -= Lane.Of(range.First);
+                point = Lane.Select(Vector512.LessThan(point, Lanes.Zero), point + Lane.Of(n), point);
+                Lanes most = Lane.Of(range.Count - Order), outside = Vector512.GreaterThan(point, most);
+                _outside |= Lane.Bits(outside & exists) != 0;
+                point = Lane.Select(outside, most, point);
+            }
             for (int l = 0; l < 8; l++) first[8 * k + l] = (int)point[l];
         }
     }
 
-    /// <summary>A row of spline values along c: eight numbers, of which <see cref="Order"/> are not zero.</summary>
-    private interface IRow
+    /// <summary>A row of the mesh under one atom's splines along the last axis.</summary>
+    private interface IRow<TRow> where TRow : struct, IRow<TRow>
     {
-        static abstract Lanes Load(double* p);
+        static abstract TRow Load(double* p);
+        static abstract TRow Fma(Lanes scale, TRow row, TRow sum);
+        static abstract double Dot(TRow row, double* values);
+        static abstract TRow Of(double scale, double* spline, double* line, int order);
+        static abstract void Add(double* p, double scale, TRow row);
     }
 
-    private readonly struct Four : IRow
+    private readonly struct Four(Lanes a) : IRow<Four>
     {
+        private readonly Lanes _a = a;
+
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public static Lanes Load(double* p) => Vector256.Load(p).ToVector512();
-    }
+        public static Four Load(double* p) => new(Vector256.Load(p).ToVector512());
 
-    private readonly struct More : IRow
-    {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public static Lanes Load(double* p) => Vector512.Load(p);
+        public static Four Fma(Lanes scale, Four row, Four sum) => new(Lane.Fma(scale, row._a, sum._a));
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static double Dot(Four row, double* values) => Vector512.Sum(row._a * Vector512.Load(values));
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static Four Of(double scale, double* spline, double* line, int order) => new((Vector256.Create(spline[0], spline[16], spline[32], spline[48]) * scale).ToVector512());
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static void Add(double* p, double scale, Four row) => Vector256.FusedMultiplyAdd(Vector256.Create(scale), row._a.GetLower(), Vector256.Load(p)).Store(p);
     }
 
-    /// <summary>Q of all ranks' atoms.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private readonly struct Eight(Lanes a) : IRow<Eight>
+    {
+        private readonly Lanes _a = a;
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static Eight Load(double* p) => new(Vector512.Load(p));
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static Eight Fma(Lanes scale, Eight row, Eight sum) => new(Lane.Fma(scale, row._a, sum._a));
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static double Dot(Eight row, double* values) => Vector512.Sum(row._a * Vector512.Load(values));
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static Eight Of(double scale, double* spline, double* line, int order)
+        {
+            for (int k = 0; k < order; k++) line[k] = scale * spline[16 * k];
+            return Load(line);
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static void Add(double* p, double scale, Eight row) => Lane.Fma(Lane.Of(scale), row._a, Vector512.Load(p)).Store(p);
+    }
+
+    private readonly struct Sixteen(Lanes a, Lanes b) : IRow<Sixteen>
+    {
+        private readonly Lanes _a = a, _b = b;
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static Sixteen Load(double* p) => new(Vector512.Load(p), Vector512.Load(p + 8));
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static Sixteen Fma(Lanes scale, Sixteen row, Sixteen sum) => new(Lane.Fma(scale, row._a, sum._a), Lane.Fma(scale, row._b, sum._b));
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static double Dot(Sixteen row, double* values) => Vector512.Sum(Lane.Fma(row._a, Vector512.Load(values), row._b * Vector512.Load(values + 8)));
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static Sixteen Of(double scale, double* spline, double* line, int order)
+        {
+            for (int k = 0; k < order; k++) line[k] = scale * spline[16 * k];
+            return Load(line);
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static void Add(double* p, double scale, Sixteen row)
+        {
+            Lane.Fma(Lane.Of(scale), row._a, Vector512.Load(p)).Store(p);
+            Lane.Fma(Lane.Of(scale), row._b, Vector512.Load(p + 8)).Store(p + 8);
+        }
+    }
+
+    /// <summary>Points beyond the end of a mesh row, the images of its first, so that a spline never wraps along the row.</summary>
+    private static int Halo(int order) => order <= 8 ? 8 : 16;
+
+    /// <summary>Q of all ranks' atoms, each rank's part of it.</summary>
     private void Spread(Domain d)
     {
-        double* mesh = _mesh.Pointer, spline = _spline.Pointer;
+        if (Order == 4) Spread<Four>(d);
+        else if (Order <= 8) Spread<Eight>(d);
+        else Spread<Sixteen>(d);
+        Fold();
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void Spread<TRow>(Domain d) where TRow : struct, IRow<TRow>
+    {
+        double* brick = Brick, spline = _spline.Pointer;
         int* first = stackalloc int[24];
-        int order = Order, row = _row;
-        new Span<double>(mesh, _n0 * _n1 * row).Clear();
-        double* line = stackalloc double[8];
-        for (int k = 0; k < 8; k++) line[k] = 0;
+        int order = Order, row = _brickRow, count0 = _brick[0].Count, count1 = _brick[1].Count;
+        new Span<double>(brick, count0 * count1 * row).Clear();
+        double* line = stackalloc double[16];
+        for (int k = 0; k < 16; k++) line[k] = 0;
         for (int c = 0; c < d.OwnedClusters; c++)
         {
             Place(d, c, first, spline);
@@ -265,37 +440,12 @@ public sealed unsafe class ParticleMeshEwald : Interaction
                 double q = d.Charge[8 * c + l];
                 if (q == 0) continue;
                 double* s0 = spline + l, s1 = s0 + 16 * order, s2 = s1 + 16 * order;
-                if (order == 4)
-                {
-                    var z = Vector256.Create(s2[0], s2[16], s2[32], s2[48]) * q;
-                    for (int i = 0, n0 = first[l]; i < 4; i++, n0 = n0 + 1 == _n0 ? 0 : n0 + 1)
-                        for (int j = 0, n1 = first[8 + l]; j < 4; j++, n1 = n1 + 1 == _n1 ? 0 : n1 + 1)
-                        {
-                            double* to = mesh + (n0 * _n1 + n1) * row + first[16 + l];
-                            Vector256.FusedMultiplyAdd(Vector256.Create(s0[16 * i] * s1[16 * j]), z, Vector256.Load(to)).Store(to);
-                        }
-                }
-                else
-                {
-                    for (int k = 0; k < order; k++) line[k] = q * s2[16 * k];
-                    var z = Vector512.Load(line);
-                    for (int i = 0, n0 = first[l]; i < order; i++, n0 = n0 + 1 == _n0 ? 0 : n0 + 1)
-                        for (int j = 0, n1 = first[8 + l]; j < order; j++, n1 = n1 + 1 == _n1 ? 0 : n1 + 1)
-                        {
-                            double* to = mesh + (n0 * _n1 + n1) * row + first[16 + l];
-                            Lane.Fma(Lane.Of(s0[16 * i] * s1[16 * j]), z, Vector512.Load(to)).Store(to);
-                        }
-                }
+                var z = TRow.Of(q, s2, line, order);
+                for (int i = 0, n0 = first[l]; i < order; i++, n0 = n0 + 1 == count0 ? 0 : n0 + 1)
+                    for (int j = 0, n1 = first[8 + l]; j < order; j++, n1 = n1 + 1 == count1 ? 0 : n1 + 1)
+                        TRow.Add(brick + (n0 * count1 + n1) * row + first[16 + l], s0[16 * i] * s1[16 * j], z);
             }
         }
-        for (int k = 0; k < _n0 * _n1; k++)
-            for (int h = 0; h < Halo && h < row - _n2; h++)
-            {
-                double* at = mesh + (long)k * row;
-                at[h % _n2] += at[_n2 + h];
-                at[_n2 + h] = 0;
-            }
-        d.Comm.AllReduceSum(new Span<double>(mesh, _n0 * _n1 * row));
     }
 
     /// <summary>Mesh charges to mesh potentials: real transforms along a (two blocks of eight lines as one complex), then, plane by plane, along b and c
@@ -307,18 +457,21 @@ public sealed unsafe class ParticleMeshEwald : Interaction
     private void Convolve(bool virial, int component, ref Tally sums)
     {
         double* mesh = _mesh.Pointer, lines = _lines.Pointer, waves = _waves.Pointer;
-        int plane = _n1 * _rowBlocks * 16, half = _n0 / 2;
+        int plane = _n1 * _rowBlocks * 16, half = _n0 / 2, rows = Slab(_rank + 1) - Slab(_rank);
+        double** planes = stackalloc double*[half + 1];
         var two = Lane.Of(0.5);
-        for (int n1 = 0; n1 < _n1; n1++)
+        Address(planes, _outgoing.Pointer);
+        for (int n1 = 0; n1 < rows; n1++)
             for (int b = 0; b < _rowBlocks; b += 2)
             {
-                double* from = mesh + n1 * _row + 8 * b, to = waves + (n1 * _rowBlocks + b) * 16;
+                double* from = mesh + n1 * _row + 8 * b;
+                int to = (n1 * _rowBlocks + b) * 16;
                 // A row ends with its halo, so that a second block can always be read; an odd last one is not written.
                 bool pair = b + 1 < _rowBlocks;
-                _fft0.Transform(from, _n1 * _row, lines, 16, inverse: false);
+                _fft0.Transform(from, rows * _row, lines, 16, inverse: false);
                 for (int k = 0; k <= half; k++)
                 {
-                    double* x = lines + 16 * k, y = lines + 16 * (k == 0 ? 0 : _n0 - k), at = to + k * plane;
+                    double* x = lines + 16 * k, y = lines + 16 * (k == 0 ? 0 : _n0 - k), at = planes[k] + to;
                     Lanes xr = Vector512.Load(x), xi = Vector512.Load(x + 8), yr = Vector512.Load(y), yi = Vector512.Load(y + 8);
                     ((xr + yr) * two).Store(at);
                     ((xi - yi) * two).Store(at + 8);
@@ -327,40 +480,43 @@ public sealed unsafe class ParticleMeshEwald : Interaction
                     ((yr - xr) * two).Store(at + 24);
                 }
             }
+        Transpose(forward: true);
 
-        for (int k = 0; k <= half; k++)
+        int first = Planes(_rank);
+        for (int k = first; k < Planes(_rank + 1); k++)
         {
-            double* at = waves + k * plane;
+            double* at = waves + (k - first) * plane;
             for (int b = 0; b < _rowBlocks; b++) _fft1.Transform(at + 16 * b, 16 * _rowBlocks, at + 16 * b, 16 * _rowBlocks, inverse: false);
             for (int b = 0; b < _columnBlocks; b++) Innermost(k, b, at + b * 8 * _rowBlocks * 16, virial, component, ref sums);
             for (int b = 0; b < _rowBlocks; b++) _fft1.Transform(at + 16 * b, 16 * _rowBlocks, at + 16 * b, 16 * _rowBlocks, inverse: true);
         }
 
-        for (int n1 = 0; n1 < _n1; n1++)
+        Transpose(forward: false);
+        for (int n1 = 0; n1 < rows; n1++)
             for (int b = 0; b < _rowBlocks; b += 2)
             {
-                double* to = mesh + n1 * _row + 8 * b, from = waves + (n1 * _rowBlocks + b) * 16;
+                double* to = mesh + n1 * _row + 8 * b;
+                int from = (n1 * _rowBlocks + b) * 16;
                 bool pair = b + 1 < _rowBlocks;
                 for (int k = 0; k <= half; k++)
                 {
-                    double* x = lines + 16 * k, y = lines + 16 * (k == 0 ? 0 : _n0 - k), at = from + k * plane;
+                    double* x = lines + 16 * k, y = lines + 16 * (k == 0 ? 0 : _n0 - k), at = planes[k] + from;
                     Lanes ar = Vector512.Load(at), ai = Vector512.Load(at + 8), br = pair ? Vector512.Load(at + 16) : Lanes.Zero, bi = pair ? Vector512.Load(at + 24) : Lanes.Zero;
                     (ar + bi).Store(y);
                     (br - ai).Store(y + 8);
                     (ar - bi).Store(x);
                     (ai + br).Store(x + 8);
                 }
-                _fft0.Transform(lines, 16, to, _n1 * _row, inverse: true);
+                _fft0.Transform(lines, 16, to, rows * _row, inverse: true);
             }
-        for (int k = 0; k < _n0 * _n1; k++)
-            for (int h = 0; h < Halo && h < _row - _n2; h++) mesh[(long)k * _row + _n2 + h] = mesh[(long)k * _row + h % _n2];
+        Unfold();
     }
 
     /// <summary>Eight lines along c of plane n₀: forward, times ψ, backward.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Innermost(int n0, int block, double* at, bool virial, int component, ref Tally sums)
     {
-        double* lines = _lines.Pointer, psi = _psi.Pointer + ((long)n0 * _columnBlocks + block) * 8 * _n2;
+        double* lines = _lines.Pointer, psi = _psi.Pointer + ((long)(n0 - Planes(_rank)) * _columnBlocks + block) * 8 * _n2;
         int rows = Math.Min(8, _n1 - 8 * block), row = _rowBlocks * 16;
         for (int l = 0; l < 8; l++)
             for (int b = 0; b < _rowBlocks; b++)
@@ -399,7 +555,7 @@ public sealed unsafe class ParticleMeshEwald : Interaction
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private void Virial(int n0, int block, int n2, Lanes e, ref VirialSum virial)
     {
-        var g = _cell!.Reciprocal;
+        double[] g = _star;
         double n = 2 * n2 > _n2 ? n2 - _n2 : n2;
         var n1 = Vector512.Create(0.0, 1, 2, 3, 4, 5, 6, 7) + Lane.Of(8 * block);
         n1 = Lane.Select(Vector512.GreaterThan(n1 + n1, Lane.Of(_n1)), n1 - Lane.Of(_n1), n1);
@@ -435,14 +591,14 @@ public sealed unsafe class ParticleMeshEwald : Interaction
 
     /// <summary>Forces from potentials on the mesh.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void Gather<TRow>(Domain d) where TRow : struct, IRow
+    private void Gather<TRow>(Domain d) where TRow : struct, IRow<TRow>
     {
-        double* mesh = _mesh.Pointer, spline = _spline.Pointer;
+        double* brick = Brick, spline = _spline.Pointer;
         int* first = stackalloc int[24];
-        double* line = stackalloc double[16], force = stackalloc double[24];
-        int order = Order;
-        for (int k = 0; k < 16; k++) line[k] = 0;
-        var g = d.Cell.Reciprocal;
+        double* line = stackalloc double[32], force = stackalloc double[24];
+        int order = Order, row = _brickRow, count0 = _brick[0].Count, count1 = _brick[1].Count;
+        for (int k = 0; k < 32; k++) line[k] = 0;
+        double[] g = _star;
         for (int c = 0; c < d.OwnedClusters; c++)
         {
             Place(d, c, first, spline);
@@ -450,25 +606,24 @@ public sealed unsafe class ParticleMeshEwald : Interaction
             {
                 double q = d.Charge[8 * c + l];
                 double* s0 = spline + l, s1 = s0 + 16 * order, s2 = s1 + 16 * order;
-                for (int k = 0; k < order; k++) (line[k], line[8 + k]) = (s2[16 * k], s2[16 * k + 8]);
-                Lanes fa = Lanes.Zero, fb = Lanes.Zero, fc = Lanes.Zero;
-                for (int i = 0, n0 = first[l]; i < order; i++, n0 = n0 + 1 == _n0 ? 0 : n0 + 1)
+                for (int k = 0; k < order; k++) (line[k], line[16 + k]) = (s2[16 * k], s2[16 * k + 8]);
+                TRow fa = default, fb = default, fc = default;
+                for (int i = 0, n0 = first[l]; i < order; i++, n0 = n0 + 1 == count0 ? 0 : n0 + 1)
                 {
-                    Lanes t = Lanes.Zero, td = Lanes.Zero;
-                    for (int j = 0, n1 = first[8 + l]; j < order; j++, n1 = n1 + 1 == _n1 ? 0 : n1 + 1)
+                    TRow t = default, td = default;
+                    for (int j = 0, n1 = first[8 + l]; j < order; j++, n1 = n1 + 1 == count1 ? 0 : n1 + 1)
                     {
-                        var v = TRow.Load(mesh + (n0 * _n1 + n1) * _row + first[16 + l]);
-                        t = Lane.Fma(Lane.Of(s1[16 * j]), v, t);
-                        td = Lane.Fma(Lane.Of(s1[16 * j + 8]), v, td);
+                        var v = TRow.Load(brick + (n0 * count1 + n1) * row + first[16 + l]);
+                        t = TRow.Fma(Lane.Of(s1[16 * j]), v, t);
+                        td = TRow.Fma(Lane.Of(s1[16 * j + 8]), v, td);
                     }
-                    fa = Lane.Fma(Lane.Of(s0[16 * i + 8]), t, fa);
-                    fb = Lane.Fma(Lane.Of(s0[16 * i]), td, fb);
-                    fc = Lane.Fma(Lane.Of(s0[16 * i]), t, fc);
+                    fa = TRow.Fma(Lane.Of(s0[16 * i + 8]), t, fa);
+                    fb = TRow.Fma(Lane.Of(s0[16 * i]), td, fb);
+                    fc = TRow.Fma(Lane.Of(s0[16 * i]), t, fc);
                 }
-                Lanes z = Vector512.Load(line), dz = Vector512.Load(line + 8);
-                force[l] = -q * _n0 * Vector512.Sum(fa * z);
-                force[8 + l] = -q * _n1 * Vector512.Sum(fb * z);
-                force[16 + l] = -q * _n2 * Vector512.Sum(fc * dz);
+                force[l] = -q * _n0 * TRow.Dot(fa, line);
+                force[8 + l] = -q * _n1 * TRow.Dot(fb, line);
+                force[16 + l] = -q * _n2 * TRow.Dot(fc, line + 16);
             }
             Lanes a = Vector512.Load(force), b = Vector512.Load(force + 8), e = Vector512.Load(force + 16);
             double* f = d.F + 24L * c;
@@ -502,7 +657,7 @@ public sealed unsafe class ParticleMeshEwald : Interaction
                     for (int b = 0; b < Order; b++)
                         for (int c = 0; c < Order; c++)
                             potential += spline[16 * a + l] * spline[16 * (Order + b) + l] * spline[16 * (2 * Order + c) + l]
-                                * _mesh.Pointer[((first[l] + a) % _n0 * _n1 + (first[8 + l] + b) % _n1) * _row + first[16 + l] + c];
+                                * Brick[((first[l] + a) % _brick[0].Count * _brick[1].Count + (first[8 + l] + b) % _brick[1].Count) * _brickRow + first[16 + l] + c];
                 if (component < 0) d.AtomEnergy[i] += 0.5 * q * potential + own - _split.Constant * _split.Alpha / Math.Sqrt(Math.PI) * q * q;
                 else d.AtomVirial[6 * i + component] += 0.5 * q * potential + (component < 3 ? own : 0);
             }

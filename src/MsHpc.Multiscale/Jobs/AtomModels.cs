@@ -96,7 +96,7 @@ internal static class AtomModels
     private static readonly Key<double> AccuracyKey = May("accuracy", new NumberSpec(Dimension.None, 1e-14, 1e-2), "of Ewald's sum: root mean square error of forces, over that between two elementary charges 1 Å apart", 1e-6);
     private static readonly Key<double> AlphaKey = Need("alpha", NotNegative(Dimension.Distance.Power(-1)), "damping α; around 0.2 1/Å"), MayAlphaKey = May("alpha", NotNegative(Dimension.Distance.Power(-1)), "damping α of damped_shifted", 0.2);
     private static readonly Key<double> PermittivityKey = May("permittivity", Positive(), "relative permittivity", 1.0);
-    private static readonly Key<int> OrderKey = May("order", new IntegerSpec(4, 8), "order of the splines", 5);
+    private static readonly Key<int> OrderKey = May("order", new IntegerSpec(4, 10), "order of the splines; left out: the cheapest together with its mesh", 0);
     private static readonly Key<double> SpacingKey = May("spacing", Positive(Dimension.Distance), "largest spacing of the mesh; left out: from the accuracy", 0.0);
     private static readonly Key<double> FarKey = May("cutoff", Positive(Dimension.Distance), "cutoff; left out: all pairs, of molecules in vacuum", 0.0);
 
