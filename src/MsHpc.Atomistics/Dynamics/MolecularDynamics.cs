@@ -27,7 +27,6 @@ public sealed class MolecularDynamics
     private bool _forces, _virial, _stale, _stop;
     private double[] _oldState = [];
     private double _oldWork;
-    private Cell _oldCell;
 
     /// <param name="atoms">Atoms: positions, velocities and cell at the start; see <see cref="Atoms"/>.</param>
     /// <param name="forceField">Forces.</param>
@@ -44,7 +43,7 @@ public sealed class MolecularDynamics
                 : "a deformation with multiple time stepping is not supported: use velocity Verlet or a thermostat of one time step");
         if (atoms.Topology is { Constraints.Count: > 0 } && (options.Deformation is not null || integrator is Berendsen { ChangesCell: true }))
             throw new InputException("stretching the cell step by step bends molecules that are held rigid: use the Nosé–Hoover barostat");
-        (_atoms, _integrator, _options, _oldCell) = (atoms, integrator, options, atoms.Cell);
+        (_atoms, _integrator, _options) = (atoms, integrator, options);
         foreach (var group in options.Driven)
             foreach (int i in group.Atoms)
                 for (int k = 0; k < 3; k++) atoms.Velocities[3 * i + k] = group.Velocity(k) ?? atoms.Velocities[3 * i + k];
@@ -205,7 +204,6 @@ public sealed class MolecularDynamics
     {
         _motion.Remember();
         _oldWork = _motion.Work[0];
-        _oldCell = Domain.Cell;
         var state = _integrator.State;
         if (_oldState.Length != state.Length) _oldState = new double[state.Length];
         state.CopyTo(_oldState);
@@ -213,7 +211,7 @@ public sealed class MolecularDynamics
 
     private void Recall()
     {
-        _motion.Recall(_atoms, _oldCell);
+        Domain.Recall(_atoms);
         _oldState.CopyTo(_integrator.State);
         _motion.Work[0] = _oldWork;
         Take();

@@ -112,6 +112,34 @@ public sealed class DynamicsMpiTests
     }
 
     // The same state on all ranks, saved on any number of them.
+    /// <summary>Steps with sorting, new lists and atoms that change ranks.</summary>
+    [Test]
+    public void NothingIsAllocatedOnceArraysHaveTheirSize([Values("lj", "eam", "stillinger-weber", "tersoff", "water")] string name)
+    {
+        var md = name == "water" ? Water() : Run(name, "verlet", 0, _comm);
+        md.Run(name == "water" ? 100 : 400);
+        int generation = md.Domain.Generation;
+        long allocated = 0;
+        for (int step = 0; step < (name == "water" ? 30 : 200); step++)
+        {
+            int g = md.Domain.Generation;
+            long before = GC.GetAllocatedBytesForCurrentThread();
+            md.Run(1);
+            long bytes = GC.GetAllocatedBytesForCurrentThread() - before;
+            allocated += bytes;
+            if (bytes != 0) Console.Error.WriteLine($"ALLOC {name} rank {_comm.Rank} step {md.Step}: {bytes} bytes, rebuilt {md.Domain.Generation - g}");
+        }
+        Console.Error.WriteLine($"ALLOC {name} rebuilds {md.Domain.Generation - generation}");
+        Assert.That(md.Domain.Generation, Is.GreaterThan(generation + 1));
+        NativeTest.Agree(_comm, allocated == 0, $"{allocated} bytes");
+
+        MolecularDynamics Water()
+        {
+            var atoms = WaterTests.Liquid(6, 8, 0.2);
+            return new MolecularDynamics(atoms, WaterTests.Field(atoms, 8), new VelocityVerlet(), new MdOptions { TimeStep = 2, Skin = 0.5 }, _comm);
+        }
+    }
+
     [Test]
     public void StateOfRanksGoesOnOnOne([Values("lj", "eam")] string name)
     {
