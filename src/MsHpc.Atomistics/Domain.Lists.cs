@@ -125,6 +125,9 @@ public sealed unsafe partial class Domain
             for (int c = first; c < end; c++)
                 (lowX, lowY, highX, highY) = (Math.Min(lowX, x0[c]), Math.Min(lowY, y0[c]), Math.Max(highX, x1[c]), Math.Max(highY, y1[c]));
             (_count, _all) = (0, all);
+            // As much as can be found: what is found changes from list to list.
+            Found.Require(d.Clusters + 8L);
+            Rows.Require(8L * d.Clusters + 64);
             Add(d._owned, all ? 0 : first);
             Add(d._upper, 0);
             if (all) Add(d._lower, 0);
@@ -162,7 +165,7 @@ public sealed unsafe partial class Domain
                 while (from < end && z1[from] < bottom) from++;
                 column.From = from;
                 if (k == 0 && !_all) from = c;
-                int* found = Found.Require(count + end - from + 8, count);
+                int* found = Found.Pointer;
                 for (int other = from; other < end && z0[other] <= top; other += 8)
                 {
                     Lanes dx = Gap(Vector512.Load(x0 + other), Vector512.Load(x1 + other), lowX, highX);
@@ -286,7 +289,7 @@ public sealed unsafe partial class Domain
         {
             // The first found is the cluster itself.
             int count = searcher.Search(this, c, reach);
-            int* found = searcher.Found.Pointer, rows = searcher.Rows.Require(8L * count + 64);
+            int* found = searcher.Found.Pointer, rows = searcher.Rows.Pointer;
             double* me = x + 24L * c;
             Lanes px = Vector512.Load(me), py = Vector512.Load(me + 8), pz = Vector512.Load(me + 16);
             new Span<int>(number, 8).Clear();

@@ -98,10 +98,10 @@ public sealed unsafe partial class Domain
     /// <summary>Tiles from the marks that building lists left on clusters.</summary>
     private void MakeTiles()
     {
-        Tiles = 0;
         int boundaries = CountTiles(1), insides = CountTiles(0), half = insides / 2;
         if (boundaries == 0) half = insides;
-        if (_tiles.Length < insides + boundaries) (_tiles, _tileDone) = (new Tile[insides + boundaries + insides / 8], new int[insides + boundaries + insides / 8]);
+        // Twice as many as now: their number changes more than that of atoms.
+        if (_tiles.Length < insides + boundaries) (_tiles, _tileDone) = (new Tile[2 * (insides + boundaries)], new int[2 * (insides + boundaries)]);
         int early = 0, middle = half, late = half + boundaries, inside = 0;
         for (int slab = 0; slab < _slabs; slab++)
             for (int c = _slabStart[slab], end; c < _slabStart[slab + 1]; c = end)
