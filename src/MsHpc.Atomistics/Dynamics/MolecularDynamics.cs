@@ -149,7 +149,7 @@ public sealed class MolecularDynamics
         _motion.Want = needed ? Want.Virial : Want.Forces;
         bool fresh = !_forces;
         try { _motion.ComputeForces(); }
-        catch (StepFailure failure) { throw new NumericalException($"before step {Step + 1}: {failure.Message}; {Describe(Suspect())}"); }
+        catch (StepFailure failure) { throw new NumericalException($"before step {Step + 1}: {failure.Message}; {Describe(Suspect())}. Try a minimisation before the run, and look whether the atoms named overlap"); }
         _motion.MeasureKinetic();
         _motion.AddConstraintVirial();
         (_forces, _virial) = (true, needed);
