@@ -63,19 +63,22 @@ public sealed unsafe partial class Domain
     private void RunChain(int task, int worker)
     {
         var (from, to, chains) = _part;
-        int chain = chains - 1 - task, first = from + (int)((long)(to - from) * chain / chains), end = from + (int)((long)(to - from) * (chain + 1) / chains);
-        for (int t = first; t < end; t++)
-            try
+        int chain = chains - 1 - task, t = from + (int)((long)(to - from) * chain / chains), end = from + (int)((long)(to - from) * (chain + 1) / chains);
+        try
+        {
+            for (; t < end; t++)
             {
                 for (int u = end; u < to && _tiles[u].Slab <= _tiles[t].Slab + _slabSpan; u++)
                     while (Volatile.Read(ref _tileDone[u]) != _tileRound) Thread.SpinWait(10);
                 _tileBody(_tiles[t].First, _tiles[t].End, t);
-            }
-            finally
-            {
-                // After an exception too: nobody shall wait for ever.
                 Volatile.Write(ref _tileDone[t], _tileRound);
             }
+        }
+        finally
+        {
+            // After an exception: nobody shall wait for ever, for this tile or one that will not come.
+            for (; t < end; t++) Volatile.Write(ref _tileDone[t], _tileRound);
+        }
     }
 
     /// <summary>Slabs of owned clusters, and how many further ones a tile can meet.</summary>

@@ -211,7 +211,7 @@ public sealed class MolecularDynamics
 
     private void Recall()
     {
-        Domain.Recall(_atoms);
+        _motion.Recall(_atoms);
         _oldState.CopyTo(_integrator.State);
         _motion.Work[0] = _oldWork;
         Take();

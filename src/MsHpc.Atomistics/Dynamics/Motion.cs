@@ -22,7 +22,7 @@ public sealed unsafe class Motion
     private readonly byte[]? _held; // bit k: direction k of this atom does not follow the forces; by tag
     private readonly bool[]? _inBath; // atoms a thermostat acts on, by tag; null: all
     private int _generation = -1;
-    private double _fastest;
+    private double _farthest; // since the last Moved, Å
     private readonly Constraints? _constraints;
     private int[] _heldSlots = [];
     private int _heldCount;
@@ -72,7 +72,7 @@ public sealed unsafe class Motion
         DegreesOfFreedom = Math.Max(1, all - held.Count);
         long inBath = _inBath is null ? atoms.Count : _inBath.LongCount(b => b);
         if (bath is not null && inBath == 0) throw new InputException("the thermostat's group holds no atom that is free to move");
-        BathDegreesOfFreedom = bath is null && _held is null ? DegreesOfFreedom : Math.Max(1, 3 * inBath - removedInBath);
+        BathDegreesOfFreedom = inBath == atoms.Count ? DegreesOfFreedom : Math.Max(1, 3 * inBath - removedInBath);
     }
 
     /// <summary>Atoms.</summary>
@@ -252,7 +252,7 @@ public sealed unsafe class Motion
     {
         double most = 0;
         for (int l = 0; l < 8; l++) most = double.IsNaN(fastest[l]) ? double.NaN : Math.Max(most, fastest[l]);
-        _fastest = most * drift * drift;
+        _farthest += Math.Sqrt(most) * drift;
         if (_constraints is null) return;
         try { _constraints.Positions(Domain, _before.Pointer, drift, before); }
         catch (NumericalException e) when (Comm.Size > 1) { _failure ??= e; }
@@ -265,8 +265,15 @@ public sealed unsafe class Motion
     internal void AddConstraintVirial(double* forces)
     {
         if (_constraints is null || (Want & Want.Virial) == 0) return;
-        var sum = _constraints.Virial(Domain, forces);
+        var sum = new VirialSum();
+        try { sum = _constraints.Virial(Domain, forces); }
+        catch (NumericalException e) when (Comm.Size > 1)
+        {
+            _failure ??= e;
+            sum[0] = double.NaN;
+        }
         Comm.AllReduceSum(sum);
+        if (double.IsNaN(sum[0])) ThrowFailure();
         var tally = Tally;
         for (int k = 0; k < 6; k++) tally.Virial[k] += sum[k];
         Tally = tally;
@@ -277,8 +284,14 @@ public sealed unsafe class Motion
     {
         if (_constraints is null) return;
         CopyBefore();
-        _constraints.Positions(Domain, _before.Pointer, 0);
-        _constraints.Velocities(Domain);
+        NumericalException? failure = null;
+        try
+        {
+            _constraints.Positions(Domain, _before.Pointer, 0);
+            _constraints.Velocities(Domain);
+        }
+        catch (NumericalException e) { failure = e; }
+        Together.Check(Comm, failure);
         Domain.Rebuild();
     }
 
@@ -293,10 +306,11 @@ public sealed unsafe class Motion
     public void Moved()
     {
         if (_options.Deformation is { } deformation) Deform(deformation.Rate);
-        Span<double> most = [Domain.ListDisplacementSquared(), _failure is null ? _fastest : double.NaN];
+        Span<double> most = [Domain.ListDisplacementSquared(), _failure is null ? _farthest : double.NaN];
         Comm.AllReduceMax(most);
+        _farthest = 0;
         if (double.IsNaN(most[1])) ThrowFailure();
-        if (!(most[1] <= _options.MaxMove * _options.MaxMove)) throw new StepFailure($"an atom would move more than {_options.MaxMove} Å in one step");
+        if (!(most[1] <= _options.MaxMove)) throw new StepFailure($"an atom would move more than {_options.MaxMove} Å in one step");
         if (!double.IsFinite(most[0])) throw new StepFailure("a position is not a finite number");
         if (Domain.NeedsRebuild(most[0]))
         {
@@ -583,7 +597,15 @@ public sealed unsafe class Motion
     /// <summary>Keeps positions and velocities as they are before a step.</summary>
     internal void Remember()
     {
-        _lastWork = Step - 1;
+        (_lastWork, _farthest) = (Step - 1, 0);
         Domain.Remember();
+    }
+
+    /// <summary>Writes what <see cref="Remember"/> kept. Collective.</summary>
+    internal void Recall(Atoms atoms)
+    {
+        Domain.Recall(atoms);
+        // The forces that come next are not those of the end of a step.
+        _lastWork = Step;
     }
 }
