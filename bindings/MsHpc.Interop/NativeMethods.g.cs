@@ -14,7 +14,7 @@ namespace MsHpc.Interop
     {
         const string __DllName = "mshpc";
 
-        internal const int MSH_ABI_VERSION = 1;
+        internal const int MSH_ABI_VERSION = 2;
         internal const int MSH_OK = 0;
         internal const int MSH_ERR_ARGUMENT = 1;
         internal const int MSH_ERR_MPI = 2;
@@ -219,6 +219,25 @@ namespace MsHpc.Interop
         internal static extern int msh_exchange(msh_comm* comm, int count, int* neighbors, void* send, long* send_offsets, void* receive, long* receive_offsets);
 
         /// <summary>
+        ///  Begins to send bytes offsets[k] .. offsets[k+1] to rank neighbors[k]; nothing to do where they are equal. Data must stay as it is until
+        ///  msh_messages_end. Messages between two ranks arrive in the order in which their sends began, those of msh_exchange among them.
+        /// </summary>
+        [DllImport(__DllName, EntryPoint = "msh_send_begin", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+        internal static extern int msh_send_begin(msh_comm* comm, int count, int* neighbors, void* data, long* offsets, msh_messages** messages);
+
+        /// <summary>
+        ///  Begins to receive what msh_send_begin sends. Data may be read after msh_messages_end.
+        /// </summary>
+        [DllImport(__DllName, EntryPoint = "msh_receive_begin", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+        internal static extern int msh_receive_begin(msh_comm* comm, int count, int* neighbors, void* data, long* offsets, msh_messages** messages);
+
+        /// <summary>
+        ///  Waits for the messages and frees the handle, also on failure; null is allowed.
+        /// </summary>
+        [DllImport(__DllName, EntryPoint = "msh_messages_end", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+        internal static extern int msh_messages_end(msh_messages* messages);
+
+        /// <summary>
         ///  Waits for all ranks.
         /// </summary>
         [DllImport(__DllName, EntryPoint = "msh_barrier", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
@@ -319,6 +338,12 @@ namespace MsHpc.Interop
 
     [StructLayout(LayoutKind.Sequential)]
     internal unsafe partial struct msh_comm
+    {
+        public fixed byte _unused[1];
+    }
+
+    [StructLayout(LayoutKind.Sequential)]
+    internal unsafe partial struct msh_messages
     {
         public fixed byte _unused[1];
     }

@@ -23,7 +23,7 @@ extern "C" {
 #endif
 
 /** Version of this interface; raised by every change of a prototype, a struct or a meaning. */
-#define MSH_ABI_VERSION 1
+#define MSH_ABI_VERSION 2
 
 /** Success. */
 #define MSH_OK 0
@@ -74,6 +74,9 @@ extern "C" {
 
 /** A group of ranks. */
 typedef struct msh_comm msh_comm;
+
+/** Messages on their way. */
+typedef struct msh_messages msh_messages;
 
 /** A matrix with its Krylov solver, preconditioner and work vectors. */
 typedef struct msh_solver msh_solver;
@@ -208,6 +211,20 @@ int32_t msh_gather_bytes(const msh_comm *comm, const void *piece, void *all, con
  */
 int32_t msh_exchange(const msh_comm *comm, int32_t count, const int32_t *neighbors, const void *send, const int64_t *send_offsets,
                      void *receive, const int64_t *receive_offsets);
+
+/**
+ * Begins to send bytes offsets[k] .. offsets[k+1] to rank neighbors[k]; nothing to do where they are equal. Data must stay as it is until
+ * msh_messages_end. Messages between two ranks arrive in the order in which their sends began, those of msh_exchange among them.
+ */
+int32_t msh_send_begin(const msh_comm *comm, int32_t count, const int32_t *neighbors, const void *data, const int64_t *offsets,
+                       msh_messages **messages);
+
+/** Begins to receive what msh_send_begin sends. Data may be read after msh_messages_end. */
+int32_t msh_receive_begin(const msh_comm *comm, int32_t count, const int32_t *neighbors, void *data, const int64_t *offsets,
+                          msh_messages **messages);
+
+/** Waits for the messages and frees the handle, also on failure; null is allowed. */
+int32_t msh_messages_end(msh_messages *messages);
 
 /** Waits for all ranks. */
 int32_t msh_barrier(const msh_comm *comm);

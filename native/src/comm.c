@@ -228,48 +228,93 @@ int32_t msh_gather_bytes(const msh_comm *comm, const void *piece, void *all, con
     return msh_check_mpi(code, __func__);
 }
 
+struct msh_messages {
+    int count;
+    MPI_Request requests[];
+};
+
+/* Gives up messages that somebody failed to post in full. */
+static void drop(msh_messages *messages)
+{
+    for (int k = 0; k < messages->count; k++) {
+        MPI_Cancel(&messages->requests[k]);
+        MPI_Request_free(&messages->requests[k]);
+    }
+    free(messages);
+}
+
+/* Posts one message with each neighbor. */
+static int32_t post(const char *name, const msh_comm *comm, int32_t count, const int32_t *neighbors, int sending, char *data,
+                    const int64_t *offsets, msh_messages **messages)
+{
+    enum { TAG = 7 };
+    MSH_REQUIRE(comm && count >= 0 && messages, "%s: null argument or negative count", name);
+    MSH_REQUIRE(count == 0 || (neighbors && offsets), "%s: null argument", name);
+    MSH_REQUIRE(count == 0 || data || offsets[count] == offsets[0], "%s: data is null", name);
+    for (int k = 0; k < count; k++) {
+        int64_t bytes = offsets[k + 1] - offsets[k];
+        MSH_REQUIRE(neighbors[k] >= 0 && neighbors[k] < comm->size, "%s: neighbor %d of %d ranks", name, (int)neighbors[k], comm->size);
+        MSH_REQUIRE(bytes >= 0, "%s: offsets of neighbor %d fall", name, (int)neighbors[k]);
+        if (bytes > INT_MAX)
+            return msh_fail(MSH_ERR_RANGE, 0, "%s: a message with rank %d exceeds 2147483647 bytes", name, (int)neighbors[k]);
+    }
+    msh_messages *m = malloc(sizeof *m + sizeof(MPI_Request) * (size_t)count);
+    if (!m) return msh_fail(MSH_ERR_MEMORY, 0, "%s: no memory for %d neighbors", name, (int)count);
+    m->count = 0;
+    int code = MPI_SUCCESS;
+    for (int k = 0; k < count && code == MPI_SUCCESS; k++) {
+        int n = (int)(offsets[k + 1] - offsets[k]);
+        if (n == 0) continue;
+        MPI_Request *request = &m->requests[m->count];
+        code = sending ? MPI_Isend(data + offsets[k], n, MPI_BYTE, neighbors[k], TAG, comm->comm, request)
+                       : MPI_Irecv(data + offsets[k], n, MPI_BYTE, neighbors[k], TAG, comm->comm, request);
+        if (code == MPI_SUCCESS) m->count++;
+    }
+    if (code != MPI_SUCCESS) {
+        drop(m);
+        return msh_check_mpi(code, name);
+    }
+    *messages = m;
+    return MSH_OK;
+}
+
+int32_t msh_send_begin(const msh_comm *comm, int32_t count, const int32_t *neighbors, const void *data, const int64_t *offsets,
+                       msh_messages **messages)
+{
+    MSH_ENTER();
+    return post(__func__, comm, count, neighbors, 1, (char *)data, offsets, messages);
+}
+
+int32_t msh_receive_begin(const msh_comm *comm, int32_t count, const int32_t *neighbors, void *data, const int64_t *offsets,
+                          msh_messages **messages)
+{
+    MSH_ENTER();
+    return post(__func__, comm, count, neighbors, 0, data, offsets, messages);
+}
+
+int32_t msh_messages_end(msh_messages *messages)
+{
+    if (!messages) return MSH_OK;
+    MSH_ENTER();
+    int code = MPI_Waitall(messages->count, messages->requests, MPI_STATUSES_IGNORE);
+    free(messages);
+    return msh_check_mpi(code, __func__);
+}
+
 int32_t msh_exchange(const msh_comm *comm, int32_t count, const int32_t *neighbors, const void *send, const int64_t *send_offsets,
                      void *receive, const int64_t *receive_offsets)
 {
-    enum { TAG = 7 };
-    MSH_ENTER();
-    MSH_REQUIRE(comm && count >= 0, "msh_exchange: null communicator or negative count");
-    if (count == 0) return MSH_OK;
-    MSH_REQUIRE(neighbors && send_offsets && receive_offsets, "msh_exchange: null argument");
-    MSH_REQUIRE(send || send_offsets[count] == send_offsets[0], "msh_exchange: send is null");
-    MSH_REQUIRE(receive || receive_offsets[count] == receive_offsets[0], "msh_exchange: receive is null");
-    for (int k = 0; k < count; k++) {
-        int64_t out = send_offsets[k + 1] - send_offsets[k], in = receive_offsets[k + 1] - receive_offsets[k];
-        MSH_REQUIRE(neighbors[k] >= 0 && neighbors[k] < comm->size, "msh_exchange: neighbor %d of %d ranks", (int)neighbors[k], comm->size);
-        MSH_REQUIRE(out >= 0 && in >= 0, "msh_exchange: offsets of neighbor %d fall", (int)neighbors[k]);
-        if (out > INT_MAX || in > INT_MAX)
-            return msh_fail(MSH_ERR_RANGE, 0, "msh_exchange: a message with rank %d exceeds 2147483647 bytes", (int)neighbors[k]);
+    msh_messages *out = NULL, *in = NULL;
+    int32_t status = msh_receive_begin(comm, count, neighbors, receive, receive_offsets, &in);
+    if (status != MSH_OK) return status;
+    status = msh_send_begin(comm, count, neighbors, send, send_offsets, &out);
+    if (status != MSH_OK) {
+        drop(in);
+        return status;
     }
-    MPI_Request *requests = malloc(sizeof *requests * 2 * (size_t)count);
-    if (!requests) return msh_fail(MSH_ERR_MEMORY, 0, "msh_exchange: no memory for %d neighbors", (int)count);
-    int posted = 0, code = MPI_SUCCESS;
-    for (int k = 0; k < count && code == MPI_SUCCESS; k++) {
-        int n = (int)(receive_offsets[k + 1] - receive_offsets[k]);
-        if (n == 0) continue;
-        code = MPI_Irecv((char *)receive + receive_offsets[k], n, MPI_BYTE, neighbors[k], TAG, comm->comm, &requests[posted]);
-        if (code == MPI_SUCCESS) posted++;
-    }
-    for (int k = 0; k < count && code == MPI_SUCCESS; k++) {
-        int n = (int)(send_offsets[k + 1] - send_offsets[k]);
-        if (n == 0) continue;
-        code = MPI_Isend((const char *)send + send_offsets[k], n, MPI_BYTE, neighbors[k], TAG, comm->comm, &requests[posted]);
-        if (code == MPI_SUCCESS) posted++;
-    }
-    if (code == MPI_SUCCESS) {
-        code = MPI_Waitall(posted, requests, MPI_STATUSES_IGNORE);
-    } else {
-        for (int k = 0; k < posted; k++) {
-            MPI_Cancel(&requests[k]);
-            MPI_Request_free(&requests[k]);
-        }
-    }
-    free(requests);
-    return msh_check_mpi(code, __func__);
+    status = msh_messages_end(in);
+    int32_t sent = msh_messages_end(out);
+    return status != MSH_OK ? status : sent;
 }
 
 int32_t msh_barrier(const msh_comm *comm)

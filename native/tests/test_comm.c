@@ -94,7 +94,18 @@ static void collectives(const msh_comm *comm)
     if (size > 2) CHECK(receive[0] == neighbors[0] * 10 + 2 && receive[1] == neighbors[1] * 10 + 1);
     else CHECK(receive[0] == neighbors[0] * 10 + 1 && receive[1] == neighbors[1] * 10 + 2);
     OK(msh_exchange(comm, 0, NULL, NULL, NULL, NULL, NULL));
+    msh_messages *in = NULL, *out = NULL;
+    receive[0] = receive[1] = -1;
+    OK(msh_receive_begin(comm, 2, neighbors, receive, receive_offsets, &in));
+    OK(msh_send_begin(comm, 2, neighbors, send, send_offsets, &out));
+    OK(msh_messages_end(in));
+    OK(msh_messages_end(out));
+    OK(msh_messages_end(NULL));
+    if (size > 2) CHECK(receive[0] == neighbors[0] * 10 + 2 && receive[1] == neighbors[1] * 10 + 1);
+    else CHECK(receive[0] == neighbors[0] * 10 + 1 && receive[1] == neighbors[1] * 10 + 2);
+    CHECK(msh_send_begin(comm, 2, neighbors, NULL, send_offsets, &out) == MSH_ERR_ARGUMENT);
     neighbors[0] = size;
+    CHECK(msh_receive_begin(comm, 1, neighbors, receive, receive_offsets, &in) == MSH_ERR_ARGUMENT);
     CHECK(msh_exchange(comm, 1, neighbors, send, send_offsets, receive, receive_offsets) == MSH_ERR_ARGUMENT);
 
     OK(msh_barrier(comm));

@@ -13,6 +13,7 @@ internal sealed record MdSystem(string Structure, Species Species, double Edge, 
 
 /// <summary>
 /// Our side of perf/peers/lammps_md.py: whole steps of <see cref="MolecularDynamics"/>, energy and virial at LAMMPS' interval; ns per atom-step.
+/// Under mpirun the ranks share the atoms; bytes are those of rank 0.
 /// <code>MsHpc.Perf md --system lj|eam|sw|tersoff [--precision double|mixed] [--steps 300] [--atoms 32000] [--skin Å] [--threads 1] [--warm 100] [--repeat 3] [--potentials folder]</code>
 /// </summary>
 internal static class MdPeer
@@ -37,10 +38,11 @@ internal static class MdPeer
         int cells = (int)Math.Round(Math.Cbrt(Number("atoms", 32000) / (system.Structure == "fcc" ? 4 : 8)));
         var atoms = Crystal.Create(system.Structure, [system.Species], system.Edge, [cells, cells, cells]);
         Velocities.Maxwell(atoms, system.Temperature, 87287);
+        var comm = MpiRuntime.IsLaunchedInParallel ? MpiRuntime.Initialize() : Comm.Self;
         using var team = new ThreadTeam((int)Number("threads", 1));
         int rebuilds = 0, generation = 0;
         var options = new MdOptions { TimeStep = system.Step, Skin = Number("skin", system.Skin), EnergyEvery = system.Thermo };
-        var md = new MolecularDynamics(atoms, new ForceField(system.Law), new VelocityVerlet(), options, team: team);
+        var md = new MolecularDynamics(atoms, new ForceField(system.Law), new VelocityVerlet(), options, comm, team);
         var start = md.Measure();
         Print($"{atoms.Count} atoms; energy of the crystal {start.Potential / atoms.Count:F10} eV per atom; {md.Description}");
         md.Every(system.Thermo, run => run.Measure());
@@ -56,8 +58,12 @@ internal static class MdPeer
         }
         var end = md.Measure();
         Print($"total energy {start.Total / atoms.Count:F6} -> {end.Total / atoms.Count:F6} eV per atom; {(Environment.WorkingSet - resident) / atoms.Count:F0} bytes of memory per atom");
+        MpiRuntime.Shutdown();
         return 0;
 
-        static void Print(FormattableString text) => Console.WriteLine(text.ToString(CultureInfo.InvariantCulture));
+        void Print(FormattableString text)
+        {
+            if (comm.IsRoot) Console.WriteLine(text.ToString(CultureInfo.InvariantCulture));
+        }
     }
 }

@@ -30,9 +30,10 @@ public sealed unsafe partial class Domain
     private int _locals;
 
     // Ghosts here of other ranks' atoms and there of ours: one message for each peer.
-    private int[] _peers = [], _sendStart = [0], _receiveStart = [0], _sendScaled = [0], _receiveScaled = [0], _one = [0], _peerOut = [], _peerIn = [];
+    private int[] _peers = [], _sendStart = [0], _receiveStart = [0], _one = [0], _peerOut = [], _peerIn = [];
     private readonly AlignedArray<int> _sendSlot = new(), _sendShift = new(), _receiveSlot = new(), _origin = new();
-    private readonly AlignedArray<double> _sendBuffer = new(), _receiveBuffer = new();
+    private readonly Post _toGhosts = new(), _toOwners = new();
+    private readonly AlignedArray<byte> _remote = new(); // 1: clusters with ghosts of other ranks' atoms
     private readonly AlignedArray<Visitor> _visitorsOut = new(), _visitorsIn = new();
 
     private record struct Visitor(double X, double Y, double Z, int Tag, int Sign);
@@ -106,7 +107,7 @@ public sealed unsafe partial class Domain
         _peers = [.. peers];
         for (int k = 0; k < count; k++) _hopPeer[k] = Array.BinarySearch(_peers, _hopPeer[k]) is >= 0 and int p ? p : -1;
         int ends = _peers.Length + 1;
-        (_sendStart, _receiveStart, _sendScaled, _receiveScaled) = (new int[ends], new int[ends], new int[ends], new int[ends]);
+        (_sendStart, _receiveStart) = (new int[ends], new int[ends]);
         _one = [.. Enumerable.Range(0, ends)];
         (_peerOut, _peerIn) = (new int[ends], new int[ends]);
 
@@ -161,6 +162,8 @@ public sealed unsafe partial class Domain
         _localTo.Require(_copies);
         _localShift.Require(_copies);
         _receiveSlot.Require(visitors);
+        _remote.Require(OwnedClusters);
+        _remote.Span(OwnedClusters).Clear();
         UpperClusters = OwnedClusters + _sorter.Sort(unsorted, tags, 0, middle, _upper, OwnedClusters);
         PlaceGhosts(OwnedClusters, UpperClusters);
         Clusters = UpperClusters + _sorter.Sort(unsorted, tags, middle, end, _lower, UpperClusters);
@@ -282,6 +285,8 @@ public sealed unsafe partial class Domain
         int* tag = _tag.Require(8L * (end + 1), 8 * first), tags = _tag2.Pointer, order = _sorter.Order, origin = _origin.Pointer;
         int* from = _localFrom.Pointer, to = _localTo.Pointer, shift = _localShift.Pointer, slot = _copySlot.Pointer, hop = _copyHop.Pointer, receive = _receiveSlot.Pointer;
         int n = _locals;
+        byte* remote = _remote.Require(end, first);
+        new Span<byte>(remote + first, end - first).Clear();
         for (int s = 8 * first; s < 8 * end; s++)
         {
             int k = order[s - 8 * first];
@@ -294,53 +299,78 @@ public sealed unsafe partial class Domain
             (q[0], q[8], q[16]) = (p[0], p[8], p[16]);
             tag[s] = tags[k];
             int o = origin[k];
-            if (o < 0) receive[~o] = s;
+            if (o < 0) (receive[~o], remote[s >> 3]) = (s, 1);
             else (from[n], to[n], shift[n++]) = (slot[o], s, 3 * hop[o]);
         }
         _locals = n;
     }
 
-    /// <summary>Sends <paramref name="width"/> numbers of each of our atoms' copies to where they are, or what the copies here gathered back to their owners.</summary>
-    private void Transfer(int width, bool back)
+    /// <summary>Numbers on their way between ranks. What was sent is waited for apart from what comes, so that no rank waits until another one listens.</summary>
+    private sealed class Post
     {
-        for (int p = 0; p <= _peers.Length; p++) (_sendScaled[p], _receiveScaled[p]) = (width * _sendStart[p], width * _receiveStart[p]);
-        Span<double> atOwner = _sendBuffer.Span(_sendScaled[^1]), atGhost = _receiveBuffer.Span(_receiveScaled[^1]);
-        if (back) Comm.Exchange<double>(_peers, atGhost, _receiveScaled, atOwner, _sendScaled);
-        else Comm.Exchange<double>(_peers, atOwner, _sendScaled, atGhost, _receiveScaled);
-    }
+        private readonly AlignedArray<double> _out = new(), _in = new();
+        private int[] _outStart = [], _inStart = [];
+        private nint _sending, _receiving;
 
-    private (int Sent, int Received) RequireBuffers(int width)
-    {
-        int sent = _sendStart[^1], received = _receiveStart[^1];
-        _sendBuffer.Require((long)width * sent);
-        _receiveBuffer.Require((long)width * received);
-        return (sent, received);
+        /// <summary>Whether <see cref="End"/> is due.</summary>
+        public bool IsUnderWay { get; private set; }
+
+        /// <summary>What to fill before <see cref="Begin"/>.</summary>
+        public double* Outgoing(Domain d, long count)
+        {
+            Finish(d);
+            return _out.Require(count);
+        }
+
+        /// <summary>Begins to exchange <paramref name="width"/> numbers of each atom whose first is numbered in the starts, with each peer.</summary>
+        public void Begin(Domain d, int width, int[] outStart, int[] inStart)
+        {
+            int n = outStart.Length;
+            if (_outStart.Length != n) (_outStart, _inStart) = (new int[n], new int[n]);
+            for (int p = 0; p < n; p++) (_outStart[p], _inStart[p]) = (width * outStart[p], width * inStart[p]);
+            _receiving = d.Comm.BeginReceive(d._peers, _in.Require(_inStart[^1]), _inStart);
+            _sending = d.Comm.BeginSend(d._peers, _out.Pointer, _outStart);
+            IsUnderWay = true;
+        }
+
+        /// <summary>What came.</summary>
+        public double* End(Domain d)
+        {
+            IsUnderWay = false;
+            d.Comm.End(ref _receiving);
+            return _in.Pointer;
+        }
+
+        /// <summary>Waits until what was sent is out.</summary>
+        public void Finish(Domain d) => d.Comm.End(ref _sending);
     }
 
     /// <summary>Moves ghosts after their owners. Collective.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void UpdateGhosts()
     {
+        BeginGhosts();
+        EndGhosts();
+    }
+
+    /// <summary>Begins to move ghosts after their owners: those of other ranks' atoms are where they were until <see cref="EndGhosts"/>. Collective.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public void BeginGhosts()
+    {
+        EndGhosts();
         double* x = X;
         fixed (double* vectors = _shiftVectors)
         {
             if (_peers.Length > 0)
             {
-                var (sent, received) = RequireBuffers(3);
-                double* buffer = _sendBuffer.Pointer;
-                int* slot = _sendSlot.Pointer, hop = _sendShift.Pointer, arrived = _receiveSlot.Pointer;
+                int sent = _sendStart[^1];
+                double* buffer = _toGhosts.Outgoing(this, 3L * sent);
+                int* slot = _sendSlot.Pointer, hop = _sendShift.Pointer;
                 for (int k = 0; k < sent; k++, buffer += 3)
                 {
                     double* v = vectors + hop[k], p = x + At(slot[k]);
                     (buffer[0], buffer[1], buffer[2]) = (p[0] + v[0], p[8] + v[1], p[16] + v[2]);
                 }
-                Transfer(3, back: false);
-                buffer = _receiveBuffer.Pointer;
-                for (int k = 0; k < received; k++, buffer += 3)
-                {
-                    double* p = x + At(arrived[k]);
-                    (p[0], p[8], p[16]) = (buffer[0], buffer[1], buffer[2]);
-                }
+                _toGhosts.Begin(this, 3, _sendStart, _receiveStart);
             }
             int* from = _localFrom.Pointer, to = _localTo.Pointer, shift = _localShift.Pointer;
             int n = _locals;
@@ -354,18 +384,36 @@ public sealed unsafe partial class Domain
         }
     }
 
+    /// <summary>Waits for what <see cref="BeginGhosts"/> began, if anything.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public void EndGhosts()
+    {
+        if (!_toGhosts.IsUnderWay) return;
+        double* x = X, buffer = _toGhosts.End(this);
+        int* arrived = _receiveSlot.Pointer;
+        int received = _receiveStart[^1];
+        for (int k = 0; k < received; k++, buffer += 3)
+        {
+            double* p = x + At(arrived[k]);
+            (p[0], p[8], p[16]) = (buffer[0], buffer[1], buffer[2]);
+        }
+    }
+
     /// <summary>Copies owned values of a field of one number per slot to the ghosts. Collective.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Forward(double* field)
     {
         if (_peers.Length > 0)
         {
-            var (sent, received) = RequireBuffers(1);
-            double* outgoing = _sendBuffer.Pointer, incoming = _receiveBuffer.Pointer;
+            EndGhosts();
+            int sent = _sendStart[^1], received = _receiveStart[^1];
+            double* outgoing = _toGhosts.Outgoing(this, sent);
             int* slot = _sendSlot.Pointer, arrived = _receiveSlot.Pointer;
             for (int k = 0; k < sent; k++) outgoing[k] = field[slot[k]];
-            Transfer(1, back: false);
+            _toGhosts.Begin(this, 1, _sendStart, _receiveStart);
+            double* incoming = _toGhosts.End(this);
             for (int k = 0; k < received; k++) field[arrived[k]] = incoming[k];
+            _toGhosts.Finish(this);
         }
         int* from = _localFrom.Pointer, to = _localTo.Pointer;
         for (int k = 0; k < _locals; k++) field[to[k]] = field[from[k]];
@@ -379,20 +427,39 @@ public sealed unsafe partial class Domain
         for (int k = 0; k < _locals; k++)
             for (int i = 0; i < width; i++) field[width * from[k] + i] += field[width * to[k] + i];
         if (_peers.Length == 0) return;
-        var (sent, received) = RequireBuffers(width);
-        double* atOwner = _sendBuffer.Pointer, atGhost = _receiveBuffer.Pointer;
+        int sent = _sendStart[^1], received = _receiveStart[^1];
+        double* atGhost = _toOwners.Outgoing(this, (long)width * received);
         int* slot = _sendSlot.Pointer, arrived = _receiveSlot.Pointer;
         for (int k = 0; k < received; k++)
             for (int i = 0; i < width; i++) atGhost[width * k + i] = field[width * arrived[k] + i];
-        Transfer(width, back: true);
+        _toOwners.Begin(this, width, _receiveStart, _sendStart);
+        double* atOwner = _toOwners.End(this);
         for (int k = 0; k < sent; k++)
             for (int i = 0; i < width; i++) field[width * slot[k] + i] += atOwner[width * k + i];
+        _toOwners.Finish(this);
+    }
+
+    /// <summary>Begins to send the forces of ghosts of other ranks' atoms, complete by now, to their owners. Collective.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void BeginFoldForces()
+    {
+        if (_peers.Length == 0) return;
+        int received = _receiveStart[^1];
+        double* f = F, buffer = _toOwners.Outgoing(this, 3L * received);
+        int* arrived = _receiveSlot.Pointer;
+        for (int k = 0; k < received; k++, buffer += 3)
+        {
+            double* p = f + At(arrived[k]);
+            (buffer[0], buffer[1], buffer[2]) = (p[0], p[8], p[16]);
+        }
+        _toOwners.Begin(this, 3, _receiveStart, _sendStart);
     }
 
     /// <summary>Adds ghosts' forces to their owners. Collective.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void FoldForces()
     {
+        if (!_toOwners.IsUnderWay) BeginFoldForces();
         double* f = F;
         int* from = _localFrom.Pointer, to = _localTo.Pointer;
         int n = _locals;
@@ -404,20 +471,16 @@ public sealed unsafe partial class Domain
             owner[16] += ghost[16];
         }
         if (_peers.Length == 0) return;
-        var (sent, received) = RequireBuffers(3);
-        int* slot = _sendSlot.Pointer, arrived = _receiveSlot.Pointer;
-        double* buffer = _receiveBuffer.Pointer;
-        for (int k = 0; k < received; k++, buffer += 3)
-        {
-            double* p = f + At(arrived[k]);
-            (buffer[0], buffer[1], buffer[2]) = (p[0], p[8], p[16]);
-        }
-        Transfer(3, back: true);
-        buffer = _sendBuffer.Pointer;
+        int* slot = _sendSlot.Pointer;
+        int sent = _sendStart[^1];
+        double* buffer = _toOwners.End(this);
         for (int k = 0; k < sent; k++, buffer += 3)
         {
             double* p = f + At(slot[k]);
             (p[0], p[8], p[16]) = (p[0] + buffer[0], p[8] + buffer[1], p[16] + buffer[2]);
         }
+        // Who sent forces had our positions, and who needs ours is about to meet us in a sum.
+        _toGhosts.Finish(this);
+        _toOwners.Finish(this);
     }
 }

@@ -17,9 +17,9 @@ public sealed unsafe partial class Domain
     private readonly AlignedArray<double> _pruned = new();
     private Cell? _prunedCell;
     private Searcher[] _searchers = []; // of each thread
-    private ClusterList[] _wideLists = []; // of each tile
-    private int[] _pairsOfTile = [];
-    private Action<int, int>? _buildTile, _pruneTile;
+    private ClusterList[] _wideLists = []; // of each slab
+    private int[] _pairsOfSlab = [];
+    private Action<int, int>? _buildSlab, _pruneSlab;
     private bool _pruneDue;
     private int _boxStride;
 
@@ -92,19 +92,20 @@ public sealed unsafe partial class Domain
 
     private void BuildLists()
     {
-        MakeTiles();
+        MakeSlabs();
         BuildExclusions();
         if (_searchers.Length == 0) _searchers = [.. Enumerable.Range(0, Team.Count).Select(_ => new Searcher())];
         if ((Lists & ListKind.Clusters) != 0)
         {
-            if (_wideLists.Length < Tiles) _wideLists = [.. _wideLists, .. Enumerable.Range(_wideLists.Length, Tiles - _wideLists.Length).Select(_ => new ClusterList())];
-            Team.Run(Tiles, _buildTile ??= BuildTile);
+            if (_wideLists.Length < _slabs) _wideLists = [.. _wideLists, .. Enumerable.Range(_wideLists.Length, _slabs - _wideLists.Length).Select(_ => new ClusterList())];
+            Team.Run(_slabs, _buildSlab ??= BuildSlab);
             _pruneDue = true;
             Prune();
         }
         double reach = Reach + Skin;
         if ((Lists & ListKind.Half) != 0) BuildAtoms(Half, reach, full: false);
         if ((Lists & ListKind.Full) != 0) BuildAtoms(Full, reach, full: true);
+        MakeTiles();
     }
 
     /// <summary>Looks for clusters near those of one column, from its lowest cluster upwards. Scratch of one thread.</summary>
@@ -124,6 +125,9 @@ public sealed unsafe partial class Domain
             for (int c = first; c < end; c++)
                 (lowX, lowY, highX, highY) = (Math.Min(lowX, x0[c]), Math.Min(lowY, y0[c]), Math.Max(highX, x1[c]), Math.Max(highY, y1[c]));
             (_count, _all) = (0, all);
+            // As much as can be found: what is found changes from list to list.
+            Found.Require(d.Clusters + 8L);
+            Rows.Require(8L * d.Clusters + 64);
             Add(d._owned, all ? 0 : first);
             Add(d._upper, 0);
             if (all) Add(d._lower, 0);
@@ -161,7 +165,7 @@ public sealed unsafe partial class Domain
                 while (from < end && z1[from] < bottom) from++;
                 column.From = from;
                 if (k == 0 && !_all) from = c;
-                int* found = Found.Require(count + end - from + 8, count);
+                int* found = Found.Pointer;
                 for (int other = from; other < end && z0[other] <= top; other += 8)
                 {
                     Lanes dx = Gap(Vector512.Load(x0 + other), Vector512.Load(x1 + other), lowX, highX);
@@ -171,6 +175,13 @@ public sealed unsafe partial class Domain
                     if (end - other < 8) near &= (1u << end - other) - 1;
                     count += Append(found + count, near, lanes + Vector256.Create(other));
                 }
+            }
+            if (d._peers.Length > 0)
+            {
+                byte* remote = d._remote.Pointer;
+                byte meets = 0;
+                for (int* k = Found.Pointer, end = k + count; k < end; k++) meets |= remote[*k];
+                d._boundary.Pointer[c] |= meets;
             }
             return count;
         }
@@ -195,27 +206,28 @@ public sealed unsafe partial class Domain
         return count;
     }
 
-    /// <summary>Renews <see cref="Pairs"/> if <see cref="NeedsRebuild()"/> found that due. Ghosts must be up to date.</summary>
+    /// <summary>Renews <see cref="Pairs"/> if <see cref="NeedsRebuild()"/> found that due. Ghosts must be up to date or on their way.</summary>
     public void Prune()
     {
         if (!_pruneDue) return;
+        EndGhosts();
         _pruneDue = false;
         _pruned.Require(24L * (OwnedClusters + 1));
         new Span<double>(X, 24 * OwnedClusters).CopyTo(_pruned.Span(24 * OwnedClusters));
         _prunedCell = Cell;
-        // Each tile prunes into a place that would hold its wide list; then they move together.
-        if (_pairsOfTile.Length < Tiles + 1) _pairsOfTile = new int[Tiles + 1];
-        for (int t = 0; t < Tiles; t++) _pairsOfTile[t + 1] = _pairsOfTile[t] + _wideLists[t].Length;
-        int* rows = Pairs.Rows.Require(OwnedSlots + 1L), offsets = Pairs.Offsets.Require(_pairsOfTile[Tiles] + 8L);
-        Team.Run(Tiles, _pruneTile ??= PruneTile);
+        // Each slab prunes into a place that would hold its wide list; then they move together.
+        if (_pairsOfSlab.Length < _slabs + 1) _pairsOfSlab = new int[_slabs + _slabs / 8 + 1];
+        for (int t = 0; t < _slabs; t++) _pairsOfSlab[t + 1] = _pairsOfSlab[t] + _wideLists[t].Length;
+        int* rows = Pairs.Rows.Require(OwnedSlots + 1L), offsets = Pairs.Offsets.Require(_pairsOfSlab[_slabs] + 8L);
+        Team.Run(_slabs, _pruneSlab ??= PruneSlab);
         int length = 0;
-        for (int t = 0; t < Tiles; t++)
+        for (int t = 0; t < _slabs; t++)
         {
-            int first = _pairsOfTile[t], count = _wideLists[t].Kept, gap = first - length;
+            int first = _pairsOfSlab[t], count = _wideLists[t].Kept, gap = first - length;
             if (gap > 0)
             {
                 new Span<int>(offsets + first, count).CopyTo(new Span<int>(offsets + length, count));
-                for (int s = 8 * _tileStart[t]; s < 8 * _tileStart[t + 1]; s++) rows[s] -= gap;
+                for (int s = 8 * _slabStart[t]; s < 8 * _slabStart[t + 1]; s++) rows[s] -= gap;
             }
             length += count;
         }
@@ -224,13 +236,13 @@ public sealed unsafe partial class Domain
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void PruneTile(int tile, int worker)
+    private void PruneSlab(int slab, int worker)
     {
         double* x = X;
-        int first = 8 * _tileStart[tile], end = 8 * _tileStart[tile + 1];
-        int* wide = _wideLists[tile].RowStart - first, from = _wideLists[tile].Offset, rows = Pairs.RowStart, to = Pairs.Offset;
+        int first = 8 * _slabStart[slab], end = 8 * _slabStart[slab + 1];
+        int* wide = _wideLists[slab].RowStart - first, from = _wideLists[slab].Offset, rows = Pairs.RowStart, to = Pairs.Offset;
         var reach2 = Lane.Of((Reach + PairSkin) * (Reach + PairSkin));
-        int length = _pairsOfTile[tile];
+        int length = _pairsOfSlab[slab];
         for (int s = first; s < end; s++)
         {
             double* me = x + (s / 8 * 24 + s % 8);
@@ -244,7 +256,7 @@ public sealed unsafe partial class Domain
                 length += Near(x + at, px, py, pz, reach2) != 0 ? 1 : 0;
             }
         }
-        _wideLists[tile].Kept = length - _pairsOfTile[tile];
+        _wideLists[slab].Kept = length - _pairsOfSlab[slab];
     }
 
     /// <summary>Lanes of cluster d within reach of a point.</summary>
@@ -255,13 +267,13 @@ public sealed unsafe partial class Domain
         return (uint)Vector512.LessThan(Lane.Fma(dz, dz, Lane.Fma(dy, dy, dx * dx)), reach2).ExtractMostSignificantBits();
     }
 
-    private void BuildTile(int tile, int worker)
+    private void BuildSlab(int slab, int worker)
     {
-        var list = _wideLists[tile];
-        list.Rows.Require(8L * (_tileStart[tile + 1] - _tileStart[tile]) + 1);
+        var list = _wideLists[slab];
+        list.Rows.Require(8L * (_slabStart[slab + 1] - _slabStart[slab]) + 1);
         list.Length = 0;
-        for (int j = 0; j < _owned.CountY; j++) BuildColumn(tile * _owned.CountY + j, list, 8 * _tileStart[tile], _searchers[worker]);
-        list.RowStart[8 * (_tileStart[tile + 1] - _tileStart[tile])] = list.Length;
+        for (int j = 0; j < _owned.CountY; j++) BuildColumn(slab * _owned.CountY + j, list, 8 * _slabStart[slab], _searchers[worker]);
+        list.RowStart[8 * (_slabStart[slab + 1] - _slabStart[slab])] = list.Length;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -277,7 +289,7 @@ public sealed unsafe partial class Domain
         {
             // The first found is the cluster itself.
             int count = searcher.Search(this, c, reach);
-            int* found = searcher.Found.Pointer, rows = searcher.Rows.Require(8L * count + 64);
+            int* found = searcher.Found.Pointer, rows = searcher.Rows.Pointer;
             double* me = x + 24L * c;
             Lanes px = Vector512.Load(me), py = Vector512.Load(me + 8), pz = Vector512.Load(me + 16);
             new Span<int>(number, 8).Clear();

@@ -10,8 +10,26 @@ public sealed unsafe partial class Domain
     private Cell? _referenceCell;
     private double[] _stretch = [];
 
-    /// <summary>Cells crossed by each owned slot, 3 numbers: unwrapped position = X + n₀ a + n₁ b + n₂ c.</summary>
-    internal int* Image => _image.Pointer;
+    private readonly AlignedArray<double> _oldX = new(), _oldV = new();
+    private readonly AlignedArray<int> _oldTag = new(), _oldImage = new();
+    private int _oldGeneration = -1, _oldSlots;
+    private Cell? _oldCell;
+
+    /// <summary>Keeps positions, velocities and the cell as they are, for <see cref="Recall"/>.</summary>
+    internal void Remember()
+    {
+        int n = 24 * OwnedClusters;
+        _oldCell = Cell;
+        new Span<double>(X, n).CopyTo(new Span<double>(_oldX.Require(n), n));
+        new Span<double>(V, n).CopyTo(new Span<double>(_oldV.Require(n), n));
+        if (_oldGeneration == Generation) return;
+        (_oldGeneration, _oldSlots) = (Generation, OwnedSlots);
+        new Span<int>(Tag, _oldSlots).CopyTo(new Span<int>(_oldTag.Require(_oldSlots), _oldSlots));
+        new Span<int>(_image.Pointer, 3 * _oldSlots).CopyTo(new Span<int>(_oldImage.Require(3L * _oldSlots), 3 * _oldSlots));
+    }
+
+    /// <summary>As <see cref="Store(MsHpc.Atomistics.Atoms)"/>, of what <see cref="Remember"/> kept. Collective.</summary>
+    internal void Recall(Atoms atoms) => Store(atoms, _oldCell!, _oldX.Pointer, _oldV.Pointer, _oldTag.Pointer, _oldImage.Pointer, _oldSlots);
 
     /// <summary>Where atoms were at the last <see cref="Rebuild"/>, carried along by the cell since: origin + E (r − origin), E = h h_ref⁻¹ (h: edge vectors as columns).</summary>
     private void Stretch()

@@ -362,6 +362,7 @@ public sealed unsafe partial class Domain
         if (_leader is not null) MapOwned();
         var fractions = new Fractions(Cell);
         int count = 0;
+        _destination.Require(2);
         Lanes low0 = Low(0), low1 = Low(1), low2 = Low(2), high0 = High(0), high1 = High(1), high2 = High(2);
         for (int c = 0; c < OwnedClusters; c++)
         {

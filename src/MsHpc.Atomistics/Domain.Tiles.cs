@@ -1,10 +1,15 @@
+using MsHpc.Core;
+
 namespace MsHpc.Atomistics;
 
 /// <remarks>
-/// <para>Threads share a rank's atoms as tiles: owned clusters are numbered along x, and a tile is a slab of them, one row of columns thick.
-/// A kernel that works on the atoms of one tile writes to atoms within reach of it, also in the next tiles. Two tiles <i>meet</i> when they can
-/// write to the same atom; who of them comes first is fixed by geometry, not by threads, so that sums are taken in one order always.</para>
-/// <para>Tiles form chains of neighbours. Within a chain they run upwards, and of two that meet in different chains the one of the higher chain
+/// <para>Threads share a rank's atoms as tiles: owned clusters are numbered along x, and a slab of them is one row of columns thick. A tile is what in a slab
+/// lies together, either with or without neighbours among other ranks' atoms. A kernel that works on the atoms of one tile writes to atoms within reach of it, also in
+/// the next slabs. Two tiles <i>meet</i> when they can write to the same atom; who of them comes first is fixed by geometry, not by threads, so that sums
+/// are taken in one order always.</para>
+/// <para>Tiles without such neighbours are run while positions of ghosts come from other ranks (a first half of them) and while the forces of ghosts go there (the
+/// others); those with them in between.</para>
+/// <para>In each of these three parts tiles form chains of neighbours. Within a chain they run upwards, and of two that meet in different chains the one of the higher chain
 /// runs first. A thread takes a chain at a time, the highest first, and waits at its upper end for the start of the next chain, which another
 /// thread has long done. One thread alone takes the chains one after the other, from slab to slab as the caches like it.</para>
 /// <para>There are at most 16 chains, each longer than the reach of a tile: small or narrow domains keep few threads busy. Ranks come first.</para>
@@ -13,37 +18,59 @@ public sealed unsafe partial class Domain
 {
     private const int MostChains = 16;
 
-    private int[] _tileStart = [0], _tileDone = [];
-    private int _tileSpan, _chains = 1, _tileRound;
+    private record struct Tile(int First, int End, int Slab);
+
+    /// <summary>Tiles from … to − 1 in <see cref="_tiles"/>, and how many chains they make.</summary>
+    private record struct Part(int From, int To, int Chains);
+
+    private readonly AlignedArray<byte> _boundary = new(); // 1: owned clusters with neighbours among ghosts of other ranks' atoms
+    private int[] _slabStart = [0], _tileDone = [];
+    private int _slabs, _slabSpan, _tileRound;
+    private Tile[] _tiles = [];
+    private Part _part, _early, _middle, _late;
     private Action<int, int, int> _tileBody = static (_, _, _) => { };
     private Action<int, int>? _runChain;
 
     /// <summary>Number of tiles.</summary>
     public int Tiles { get; private set; }
 
+    /// <summary>Whether the next <see cref="RunTiles"/> completes the forces on ghosts, so that they may go to their owners before it ends.</summary>
+    internal bool FoldsEarly { get; set; }
+
     /// <summary>
     /// Runs body(first cluster, end cluster, tile) on all tiles of owned clusters, some at once. The body may add to all atoms within cutoff + skin
     /// of its own, ghosts included; sums over tiles (energies) it must leave in a place per tile, to be added up in order afterwards. Keep the
-    /// delegate: making one allocates.
+    /// delegate: making one allocates. Collective.
     /// </summary>
     public void RunTiles(Action<int, int, int> body)
     {
         _tileBody = body;
+        Run(_early);
+        EndGhosts();
+        Run(_middle);
+        if (FoldsEarly) BeginFoldForces();
+        Run(_late);
+    }
+
+    private void Run(Part part)
+    {
+        if (part.To == part.From) return;
+        _part = part;
         _tileRound++;
-        Team.Run(_chains, _runChain ??= RunChain);
+        Team.Run(part.Chains, _runChain ??= RunChain);
     }
 
     private void RunChain(int task, int worker)
     {
-        int chain = _chains - 1 - task, first = (int)((long)Tiles * chain / _chains), end = (int)((long)Tiles * (chain + 1) / _chains);
-        int t = first;
+        var (from, to, chains) = _part;
+        int chain = chains - 1 - task, t = from + (int)((long)(to - from) * chain / chains), end = from + (int)((long)(to - from) * (chain + 1) / chains);
         try
         {
             for (; t < end; t++)
             {
-                for (int u = end; u <= t + _tileSpan && u < Tiles; u++)
+                for (int u = end; u < to && _tiles[u].Slab <= _tiles[t].Slab + _slabSpan; u++)
                     while (Volatile.Read(ref _tileDone[u]) != _tileRound) Thread.SpinWait(10);
-                _tileBody(_tileStart[t], _tileStart[t + 1], t);
+                _tileBody(_tiles[t].First, _tiles[t].End, t);
                 Volatile.Write(ref _tileDone[t], _tileRound);
             }
         }
@@ -54,20 +81,56 @@ public sealed unsafe partial class Domain
         }
     }
 
-    private void MakeTiles()
+    /// <summary>Slabs of owned clusters, and how many further ones a tile can meet.</summary>
+    private void MakeSlabs()
     {
-        int n = _owned.CountX, stride = _boxStride;
+        int n = _slabs = _owned.CountX, stride = _boxStride;
         double* low = _boxes.Pointer, high = low + 3 * stride;
-        if (_tileStart.Length != n + 1) (_tileStart, _tileDone) = (new int[n + 1], new int[n]);
-        for (int i = 0; i <= n; i++) _tileStart[i] = _owned.First[i * _owned.CountY];
-        Tiles = n;
+        if (_slabStart.Length < n + 1) _slabStart = new int[n + n / 8 + 1];
+        for (int i = 0; i <= n; i++) _slabStart[i] = _owned.First[i * _owned.CountY];
         double widest = 0, left = double.PositiveInfinity, right = double.NegativeInfinity;
         for (int c = 0; c < Clusters; c++) widest = Math.Max(widest, high[c] - low[c]);
         for (int c = 0; c < OwnedClusters; c++) (left, right) = (Math.Min(left, low[c]), Math.Max(right, high[c]));
         // Both reach this far, and a cluster between them is this wide. Slabs are equally thick and an atom lies in its slab.
         double meet = 2 * (Reach + Skin) + widest, thickness = Math.Max((right - left) / n, 1e-9);
-        _tileSpan = (int)Math.Min(n, Math.Ceiling(meet / thickness) + 1);
-        _chains = Math.Clamp(n / (_tileSpan + 1), 1, MostChains);
-        if (_chains > 1) _chains &= ~1;
+        _slabSpan = (int)Math.Min(n, Math.Ceiling(meet / thickness) + 1);
+        _boundary.Require(OwnedClusters);
+        _boundary.Span(OwnedClusters).Clear();
+    }
+
+    /// <summary>Tiles from the marks that building lists left on clusters.</summary>
+    private void MakeTiles()
+    {
+        int boundaries = CountTiles(1), insides = CountTiles(0), half = insides / 2;
+        if (boundaries == 0) half = insides;
+        // Twice as many as now: their number changes more than that of atoms.
+        if (_tiles.Length < insides + boundaries) (_tiles, _tileDone) = (new Tile[2 * (insides + boundaries)], new int[2 * (insides + boundaries)]);
+        int early = 0, middle = half, late = half + boundaries, inside = 0;
+        for (int slab = 0; slab < _slabs; slab++)
+            for (int c = _slabStart[slab], end; c < _slabStart[slab + 1]; c = end)
+            {
+                for (end = c + 1; end < _slabStart[slab + 1] && _boundary.Pointer[end] == _boundary.Pointer[c]; end++) { }
+                int t = _boundary.Pointer[c] != 0 ? middle++ : inside++ < half ? early++ : late++;
+                _tiles[t] = new Tile(c, end, slab);
+            }
+        Tiles = insides + boundaries;
+        (_early, _middle, _late) = (MakePart(0, half), MakePart(half, half + boundaries), MakePart(half + boundaries, Tiles));
+    }
+
+    private int CountTiles(byte boundary)
+    {
+        int count = 0;
+        for (int slab = 0; slab < _slabs; slab++)
+            for (int c = _slabStart[slab]; c < _slabStart[slab + 1]; c++)
+                if (_boundary.Pointer[c] == boundary && (c == _slabStart[slab] || _boundary.Pointer[c - 1] != boundary)) count++;
+        return count;
+    }
+
+    private Part MakePart(int from, int to)
+    {
+        if (from == to) return default;
+        int slabs = _tiles[to - 1].Slab - _tiles[from].Slab + 1, chains = Math.Clamp(slabs / (_slabSpan + 1), 1, MostChains);
+        if (chains > 1) chains &= ~1;
+        return new Part(from, to, chains);
     }
 }

@@ -192,26 +192,28 @@ public sealed unsafe partial class Domain
     }
 
     /// <summary>Writes positions (unwrapped) and velocities of the atoms of all ranks into <paramref name="atoms"/> of every rank, and the cell. Collective.</summary>
-    public void Store(Atoms atoms)
+    public void Store(Atoms atoms) => Store(atoms, Cell, X, V, Tag, _image.Pointer, OwnedSlots);
+
+    private void Store(Atoms atoms, Cell cell, double* x, double* v, int* tag, int* image, int slots)
     {
         if (Comm.Size > 1)
         {
             Array.Clear(atoms.Positions);
             Array.Clear(atoms.Velocities);
         }
-        for (int s = 0; s < OwnedSlots; s++)
+        for (int s = 0; s < slots; s++)
         {
-            int i = Tag[s];
+            int i = tag[s];
             if (i < 0) continue;
             int at = At(s);
-            int* n = _image.Pointer + 3 * s;
-            var (sx, sy, sz) = Cell.Shift(n[0], n[1], n[2]);
-            atoms.Positions[3 * i] = X[at] + sx;
-            atoms.Positions[3 * i + 1] = X[at + 8] + sy;
-            atoms.Positions[3 * i + 2] = X[at + 16] + sz;
-            for (int k = 0; k < 3; k++) atoms.Velocities[3 * i + k] = V[at + 8 * k];
+            int* n = image + 3 * s;
+            var (sx, sy, sz) = cell.Shift(n[0], n[1], n[2]);
+            atoms.Positions[3 * i] = x[at] + sx;
+            atoms.Positions[3 * i + 1] = x[at + 8] + sy;
+            atoms.Positions[3 * i + 2] = x[at + 16] + sz;
+            for (int k = 0; k < 3; k++) atoms.Velocities[3 * i + k] = v[at + 8 * k];
         }
-        atoms.Cell = Cell;
+        atoms.Cell = cell;
         // Each number comes from one rank; zeros of the others change nothing.
         Comm.AllReduceSum(atoms.Positions);
         Comm.AllReduceSum(atoms.Velocities);
@@ -262,6 +264,7 @@ public sealed unsafe partial class Domain
 
     private void Renew(bool migrate)
     {
+        EndGhosts();
         Generation++;
         long lost = Wrap();
         if (Comm.AllReduceSum(lost) > 0) throw Lost();

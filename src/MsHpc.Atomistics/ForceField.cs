@@ -72,9 +72,27 @@ public sealed class ForceField : ICalculator
         domain.ZeroForces();
         if ((want & Want.PerAtom) != 0) domain.ZeroPerAtom();
         bool rows = false;
-        for (int k = 0; k < terms.Count; k++) rows |= terms[k].UsesRows;
-        if (rows) domain.PushRows();
-        for (int k = 0; k < terms.Count; k++) if (terms[k].IsLocal) Evaluate(terms[k], domain, want, ref tally);
+        int last = -1;
+        for (int k = 0; k < terms.Count; k++)
+        {
+            rows |= terms[k].UsesRows;
+            if (terms[k].IsLocal) last = k;
+        }
+        if (rows)
+        {
+            domain.EndGhosts();
+            domain.PushRows();
+        }
+        for (int k = 0; k <= last; k++)
+        {
+            if (!terms[k].IsLocal) continue;
+            bool overlaps = terms[k].Overlaps && (want & Want.PerAtom) == 0;
+            if (!overlaps) domain.EndGhosts();
+            domain.FoldsEarly = overlaps && k == last && !rows;
+            Evaluate(terms[k], domain, want, ref tally);
+        }
+        domain.FoldsEarly = false;
+        domain.EndGhosts();
         if (rows) domain.PullRows();
         if ((want & Want.Virial) != 0) domain.AddVirial(ref tally.Virial);
         domain.FoldForces();

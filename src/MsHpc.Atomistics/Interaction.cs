@@ -41,6 +41,12 @@ public abstract class Interaction
     /// </summary>
     public virtual bool IsLocal => true;
 
+    /// <summary>
+    /// Whether <see cref="Compute"/>, unless it is asked for energies per atom, touches ghosts nowhere but in <see cref="Domain.RunTiles"/>: then ghosts of other ranks' atoms
+    /// are still on their way when it is called.
+    /// </summary>
+    public virtual bool Overlaps => false;
+
     /// <summary>Called after every change of order (sorting, migration, new ghosts) and before the first evaluation: looks up slots, builds own lists.</summary>
     public virtual void Prepare(Domain domain) { }
 

@@ -27,7 +27,6 @@ public sealed class MolecularDynamics
     private bool _forces, _virial, _stale, _stop;
     private double[] _oldState = [];
     private double _oldWork, _earlier; // what steps of another length before a restart took beyond those of this run
-    private Cell _oldCell;
 
     /// <param name="atoms">Atoms: positions, velocities and cell at the start; see <see cref="Atoms"/>.</param>
     /// <param name="forceField">Forces.</param>
@@ -44,7 +43,7 @@ public sealed class MolecularDynamics
                 : "a deformation with multiple time stepping is not supported: use velocity Verlet or a thermostat of one time step");
         if (atoms.Topology is { Constraints.Count: > 0 } && (options.Deformation is not null || integrator is Berendsen { ChangesCell: true }))
             throw new InputException("stretching the cell step by step bends molecules that are held rigid: use the Nosé–Hoover barostat");
-        (_atoms, _integrator, _options, _oldCell) = (atoms, integrator, options, atoms.Cell);
+        (_atoms, _integrator, _options) = (atoms, integrator, options);
         foreach (var group in options.Driven)
             foreach (int i in group.Atoms)
                 for (int k = 0; k < 3; k++) atoms.Velocities[3 * i + k] = group.Velocity(k) ?? atoms.Velocities[3 * i + k];
@@ -159,7 +158,11 @@ public sealed class MolecularDynamics
         _motion.Want = needed ? Want.Virial : Want.Forces;
         bool fresh = !_forces;
         try { _motion.ComputeForces(); }
-        catch (StepFailure failure) { Failed = true; throw new NumericalException($"before step {Step + 1}: {failure.Message}; {Describe(Suspect())}"); }
+        catch (StepFailure failure)
+        {
+            Failed = true;
+            throw new NumericalException($"before step {Step + 1}: {failure.Message}; {Describe(Suspect())}. Try a minimisation before the run, and look whether the atoms named overlap");
+        }
         _motion.MeasureKinetic();
         _motion.AddConstraintVirial();
         (_forces, _virial) = (true, needed);
@@ -215,7 +218,6 @@ public sealed class MolecularDynamics
     {
         _motion.Remember();
         _oldWork = _motion.Work[0];
-        _oldCell = Domain.Cell;
         var state = _integrator.State;
         if (_oldState.Length != state.Length) _oldState = new double[state.Length];
         state.CopyTo(_oldState);
@@ -223,7 +225,7 @@ public sealed class MolecularDynamics
 
     private void Recall()
     {
-        _motion.Recall(_atoms, _oldCell);
+        _motion.Recall(_atoms);
         _oldState.CopyTo(_integrator.State);
         _motion.Work[0] = _oldWork;
         Take();

@@ -16,13 +16,12 @@ internal sealed class StepFailure(string reason) : Exception(reason);
 public sealed unsafe class Motion
 {
     private const double C = Codata.MassVelocitySquaredInEv;
-    private readonly AlignedArray<double> _inverseMass = new(), _before = new(), _oldX = new(), _oldV = new(), _bath = new();
-    private readonly AlignedArray<int> _oldTag = new(), _oldImage = new();
+    private readonly AlignedArray<double> _inverseMass = new(), _before = new(), _bath = new();
     private readonly MdOptions _options;
     private readonly long[] _ids;
     private readonly byte[]? _held; // bit k: direction k of this atom does not follow the forces; by tag
     private readonly bool[]? _inBath; // atoms a thermostat acts on, by tag; null: all
-    private int _generation = -1, _oldGeneration = -1, _oldOwned, _oldSlots;
+    private int _generation = -1;
     private double _farthest; // since the last Moved, Å
     private readonly Constraints? _constraints;
     private int[] _heldSlots = [];
@@ -303,7 +302,7 @@ public sealed unsafe class Motion
         new Span<double>(Domain.X, n).CopyTo(_before.Span(n));
     }
 
-    /// <summary>After a drift: stops an atom that went too far, moves ghosts or rebuilds. Collective.</summary>
+    /// <summary>After a drift: stops an atom that went too far, begins to move ghosts or rebuilds. Collective.</summary>
     public void Moved()
     {
         if (_options.Deformation is { } deformation) Deform(deformation.Rate);
@@ -320,7 +319,7 @@ public sealed unsafe class Motion
             long owned = Comm.AllReduceSum((long)Domain.Owned);
             if (owned != Domain.AtomCount) throw new StepFailure(Lost());
         }
-        else Domain.UpdateGhosts();
+        else Domain.BeginGhosts();
     }
 
     private string Lost()
@@ -606,42 +605,15 @@ public sealed unsafe class Motion
     /// <summary>Keeps positions and velocities as they are before a step.</summary>
     internal void Remember()
     {
-        int n = 24 * Domain.OwnedClusters;
         (_lastWork, _farthest) = (Step - 1, 0);
-        new Span<double>(Domain.X, n).CopyTo(new Span<double>(_oldX.Require(n), n));
-        new Span<double>(Domain.V, n).CopyTo(new Span<double>(_oldV.Require(n), n));
-        if (_oldGeneration == Domain.Generation) return;
-        (_oldGeneration, _oldSlots, _oldOwned) = (Domain.Generation, Domain.OwnedSlots, Domain.Owned);
-        new Span<int>(Domain.Tag, _oldSlots).CopyTo(new Span<int>(_oldTag.Require(_oldSlots), _oldSlots));
-        new Span<int>(Domain.Image, 3 * _oldSlots).CopyTo(new Span<int>(_oldImage.Require(3 * _oldSlots), 3 * _oldSlots));
+        Domain.Remember();
     }
 
     /// <summary>Writes what <see cref="Remember"/> kept. Collective.</summary>
-    internal void Recall(Atoms atoms, Cell cell)
+    internal void Recall(Atoms atoms)
     {
-        if (Comm.Size > 1)
-        {
-            Array.Clear(atoms.Positions);
-            Array.Clear(atoms.Velocities);
-        }
-        for (int s = 0; s < _oldSlots; s++)
-        {
-            int i = _oldTag.Pointer[s], at = s / 8 * 24 + s % 8;
-            if (i < 0) continue;
-            int* n = _oldImage.Pointer + 3 * s;
-            var (sx, sy, sz) = cell.Shift(n[0], n[1], n[2]);
-            Span<double> shift = [sx, sy, sz];
-            for (int k = 0; k < 3; k++)
-            {
-                atoms.Positions[3 * i + k] = _oldX.Pointer[at + 8 * k] + shift[k];
-                atoms.Velocities[3 * i + k] = _oldV.Pointer[at + 8 * k];
-            }
-        }
-        atoms.Cell = cell;
+        Domain.Recall(atoms);
         // The forces that come next are not those of the end of a step.
         _lastWork = Step;
-        if (Comm.Size == 1) return;
-        Comm.AllReduceSum(atoms.Positions);
-        Comm.AllReduceSum(atoms.Velocities);
     }
 }

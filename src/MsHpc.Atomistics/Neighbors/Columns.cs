@@ -81,7 +81,7 @@ internal sealed unsafe class ColumnSorter
         double edge = Math.Max(Math.Max(sizeX / nx, sizeY / ny) * (1 + 1e-12), 1e-9), layer = Math.Max(sizeZ / nz * (1 + 1e-12), 1e-9);
         (columns.LowX, columns.LowY, columns.Inverse, columns.CountX, columns.CountY) = (x0, y0, 1 / edge, nx, ny);
         if (columns.First.Length < m + 1) columns.First = new int[m + m / 8 + 1];
-        if (_next.Length < m * nz) _next = new int[m * nz + m * nz / 8];
+        if (_next.Length < m * nz) _next = new int[Math.Max(n, m * nz) * 9 / 8]; // m nz changes more than n, which bounds it
         Array.Clear(_next, 0, m * nz);
 
         int* bin = _bin.Require(8L * (end - begin) + 8) - 8 * begin;

@@ -69,6 +69,9 @@ internal sealed unsafe class MixedPairPotential<TForm, TSingle> : PairPotential<
         for (int k = 0; k < length; k++) singles[k] = (float)Table[k];
     }
 
+    // Positions are quantised and forces joined as a whole.
+    public override bool Overlaps => false;
+
     public override void Prepare(Domain domain)
     {
         base.Prepare(domain);

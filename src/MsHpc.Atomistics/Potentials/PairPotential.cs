@@ -169,6 +169,8 @@ internal unsafe class PairPotential<TForm> : Interaction where TForm : struct, I
 
     public override ListKind Lists => ListKind.Clusters;
 
+    public override bool Overlaps => true;
+
     public override void Compute(Domain domain, Want want, ref Tally tally)
     {
         if ((want & Want.PerAtom) != 0) Scalar(domain, ref tally);
@@ -180,7 +182,7 @@ internal unsafe class PairPotential<TForm> : Interaction where TForm : struct, I
     {
         _domain = domain;
         if ((want & Want.NoEnergy) != 0) { domain.RunTiles(_forces); return; }
-        if (_energies.Length < domain.Tiles) _energies = new double[domain.Tiles];
+        if (_energies.Length < domain.Tiles) _energies = new double[2 * domain.Tiles];
         domain.RunTiles(_forcesAndEnergy);
         for (int t = 0; t < domain.Tiles; t++) tally.Energy += _energies[t];
     }

@@ -6,7 +6,7 @@ namespace MsHpc.Core.Parallel;
 /// </summary>
 /// <remarks>Every method is collective unless it says otherwise: all ranks call it, in the same order. Reductions give the same bits on
 /// every rank.</remarks>
-public abstract class Comm
+public abstract unsafe class Comm
 {
     /// <summary>The single-rank group of this process.</summary>
     public static Comm Self { get; } = new SelfComm();
@@ -66,6 +66,22 @@ public abstract class Comm
     /// </summary>
     public abstract void Exchange<T>(ReadOnlySpan<int> neighbors, ReadOnlySpan<T> send, ReadOnlySpan<int> sendOffsets,
         Span<T> receive, ReadOnlySpan<int> receiveOffsets) where T : unmanaged;
+
+    /// <summary>
+    /// Begins to send <c>data[offsets[k] .. offsets[k+1]]</c> to rank <c>neighbors[k]</c>, which calls <see cref="BeginReceive"/>. The data must lie in pinned memory
+    /// and stay as they are until <see cref="End"/>. Messages between two ranks arrive in the order in which their sends began, those of <see cref="Exchange"/> among them.
+    /// </summary>
+    /// <returns>For <see cref="End"/>.</returns>
+    public virtual nint BeginSend<T>(ReadOnlySpan<int> neighbors, T* data, ReadOnlySpan<int> offsets) where T : unmanaged =>
+        neighbors.IsEmpty ? 0 : throw new NotSupportedException("a rank alone has no neighbors");
+
+    /// <summary>Begins to receive what <see cref="BeginSend"/> sends, into pinned memory that may be read after <see cref="End"/>.</summary>
+    /// <returns>For <see cref="End"/>.</returns>
+    public virtual nint BeginReceive<T>(ReadOnlySpan<int> neighbors, T* data, ReadOnlySpan<int> offsets) where T : unmanaged =>
+        neighbors.IsEmpty ? 0 : throw new NotSupportedException("a rank alone has no neighbors");
+
+    /// <summary>Waits for messages that were begun, and forgets them. 0 is no message.</summary>
+    public virtual void End(ref nint messages) { }
 
     /// <summary>Waits for all ranks.</summary>
     public abstract void Barrier();

@@ -1,4 +1,3 @@
-using System.Buffers;
 using MsHpc.Interop;
 
 namespace MsHpc.Core.Parallel;
@@ -88,19 +87,51 @@ internal sealed unsafe class MpiComm : Comm
         if (sendOffsets[count] > send.Length || receiveOffsets[count] > receive.Length || sendOffsets[0] < 0 || receiveOffsets[0] < 0)
             throw new ArgumentException("offsets reach beyond the buffers");
         using var comm = _handle.Borrow();
-        var rented = ArrayPool<long>.Shared.Rent(2 * (count + 1)); // no garbage in a time step
-        for (int k = 0; k <= count; k++)
-        {
-            rented[k] = (long)sendOffsets[k] * sizeof(T);
-            rented[count + 1 + k] = (long)receiveOffsets[k] * sizeof(T);
-        }
-        int status;
         fixed (int* ranks = neighbors)
         fixed (T* outgoing = send, incoming = receive)
-        fixed (long* starts = rented)
-            status = NativeMethods.msh_exchange((msh_comm*)comm.Pointer, count, ranks, outgoing, starts, incoming, starts + count + 1);
-        ArrayPool<long>.Shared.Return(rented);
-        Native.Check(status);
+        fixed (long* starts = Bytes<T>(sendOffsets, ref _sendBytes), ends = Bytes<T>(receiveOffsets, ref _receiveBytes))
+            Native.Check(NativeMethods.msh_exchange((msh_comm*)comm.Pointer, count, ranks, outgoing, starts, incoming, ends));
+    }
+
+    private long[] _sendBytes = [], _receiveBytes = []; // no garbage in a time step
+
+    private static long[] Bytes<T>(ReadOnlySpan<int> offsets, ref long[] bytes) where T : unmanaged
+    {
+        if (bytes.Length < offsets.Length) bytes = new long[offsets.Length];
+        for (int k = 0; k < offsets.Length; k++) bytes[k] = (long)offsets[k] * sizeof(T);
+        return bytes;
+    }
+
+    public override nint BeginSend<T>(ReadOnlySpan<int> neighbors, T* data, ReadOnlySpan<int> offsets)
+    {
+        if (neighbors.IsEmpty) return 0;
+        if (offsets.Length <= neighbors.Length) throw new ArgumentException($"{neighbors.Length} neighbors need {neighbors.Length + 1} offsets");
+        using var comm = _handle.Borrow();
+        msh_messages* messages = null;
+        fixed (int* ranks = neighbors)
+        fixed (long* starts = Bytes<T>(offsets, ref _sendBytes))
+            Native.Check(NativeMethods.msh_send_begin((msh_comm*)comm.Pointer, neighbors.Length, ranks, data, starts, &messages));
+        return (nint)messages;
+    }
+
+    public override nint BeginReceive<T>(ReadOnlySpan<int> neighbors, T* data, ReadOnlySpan<int> offsets)
+    {
+        if (neighbors.IsEmpty) return 0;
+        if (offsets.Length <= neighbors.Length) throw new ArgumentException($"{neighbors.Length} neighbors need {neighbors.Length + 1} offsets");
+        using var comm = _handle.Borrow();
+        msh_messages* messages = null;
+        fixed (int* ranks = neighbors)
+        fixed (long* starts = Bytes<T>(offsets, ref _receiveBytes))
+            Native.Check(NativeMethods.msh_receive_begin((msh_comm*)comm.Pointer, neighbors.Length, ranks, data, starts, &messages));
+        return (nint)messages;
+    }
+
+    public override void End(ref nint messages)
+    {
+        if (messages == 0) return;
+        var ended = (msh_messages*)messages;
+        messages = 0;
+        Native.Check(NativeMethods.msh_messages_end(ended));
     }
 
     public override void Barrier()

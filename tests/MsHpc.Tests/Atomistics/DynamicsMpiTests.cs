@@ -112,6 +112,26 @@ public sealed class DynamicsMpiTests
     }
 
     // The same state on all ranks, saved on any number of them.
+    /// <summary>Steps with sorting, new lists and atoms that change ranks.</summary>
+    [Test]
+    public void NothingIsAllocatedOnceArraysHaveTheirSize([Values("lj", "eam", "stillinger-weber", "tersoff", "water")] string name)
+    {
+        var md = name == "water" ? Water() : Run(name, "verlet", 0, _comm);
+        md.Run(name == "water" ? 100 : 400);
+        int generation = md.Domain.Generation;
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        md.Run(name == "water" ? 30 : 200);
+        long allocated = GC.GetAllocatedBytesForCurrentThread() - before;
+        Assert.That(md.Domain.Generation, Is.GreaterThan(generation + 1));
+        NativeTest.Agree(_comm, allocated == 0, $"{allocated} bytes");
+
+        MolecularDynamics Water()
+        {
+            var atoms = WaterTests.Liquid(6, 8, 0.2);
+            return new MolecularDynamics(atoms, WaterTests.Field(atoms, 8), new VelocityVerlet(), new MdOptions { TimeStep = 2, Skin = 0.5 }, _comm);
+        }
+    }
+
     [Test]
     public void StateOfRanksGoesOnOnOne([Values("lj", "eam")] string name)
     {
@@ -133,10 +153,10 @@ public sealed class DynamicsMpiTests
 
     // What goes wrong on one rank stops all, with the same words, and leaves the state before the step.
     [Test]
-    public void FailuresReachAllRanks([Values("overlap", "hot", "fast", "wall", "torn")] string what)
+    public void FailuresReachAllRanks([Values("overlap", "hot", "fast", "not-a-number", "lost", "wall", "torn")] string what)
     {
         var (atoms, field, dt) = Make(what is "torn" ? "pme" : "lj");
-        double hottest = 1e5;
+        double hottest = 1e5, farthest = 1;
         string expected = "";
         switch (what)
         {
@@ -149,6 +169,13 @@ public sealed class DynamicsMpiTests
                 break;
             case "fast":
                 atoms.Velocities[3 * 17] = 1000;
+                break;
+            case "not-a-number":
+                field = new ForceField([.. field.Interactions, new Breaking(17, 20)]);
+                break;
+            case "lost":
+                atoms.Velocities[3 * 17] = 1e12;
+                (farthest, hottest, expected) = (1e30, 1e99, "lost");
                 break;
             case "wall":
                 // One atom in the middle jumps over a wall of its own.
@@ -163,7 +190,8 @@ public sealed class DynamicsMpiTests
                 (dt, hottest, expected) = (0.1, 1e9, "the bond broke");
                 break;
         }
-        var md = new MolecularDynamics(atoms, field, new VelocityVerlet(), new MdOptions { TimeStep = dt, Skin = what == "hot" ? 0.5 : 0.3, MaxTemperature = hottest }, _comm);
+        var md = new MolecularDynamics(atoms, field, new VelocityVerlet(), new MdOptions { TimeStep = dt, Skin = what == "hot" ? 0.5 : 0.3, MaxTemperature = hottest, MaxMove = farthest }, _comm);
+        double[] positions = [.. atoms.Positions], velocities = [.. atoms.Velocities];
         string message = "";
         try { md.Run(60); }
         catch (NumericalException e) { message = e.Message; }
@@ -172,7 +200,37 @@ public sealed class DynamicsMpiTests
         string first = new(all, 0, start[1]);
         NativeTest.Agree(_comm, message == first, $"the same words on all ranks: '{message}' and '{first}'");
         NativeTest.Agree(_comm, message.Contains("atom", StringComparison.Ordinal) && message.Contains("at (", StringComparison.Ordinal) && message.Contains(expected, StringComparison.Ordinal), $"names atoms: {message}");
+        NativeTest.Agree(_comm, message.Contains("minimis", StringComparison.Ordinal), $"says what to try: {message}");
         NativeTest.Agree(_comm, md.Atoms.Positions.All(double.IsFinite) && DomainSystems.Complete(md.Domain), "the state before is whole");
+        // It is the state that a run up to there has.
+        double[] kept = [.. md.Atoms.Positions, .. md.Atoms.Velocities];
+        positions.CopyTo(md.Atoms.Positions, 0);
+        velocities.CopyTo(md.Atoms.Velocities, 0);
+        long steps = md.Step;
+        md.Load();
+        if (what == "not-a-number") field.Interactions.OfType<Breaking>().Single().Mend();
+        if (steps > 0) md.Run(steps);
+        double[] run = [.. md.Atoms.Positions, .. md.Atoms.Velocities];
+        NativeTest.Agree(_comm, kept.AsSpan().SequenceEqual(run), $"the state after {steps} steps is kept");
+    }
+
+    /// <summary>A law that gives one atom no number from an evaluation on.</summary>
+    private sealed unsafe class Breaking(int atom, int evaluation) : Interaction
+    {
+        private int _evaluations;
+
+        public void Mend() => _evaluations = int.MinValue;
+
+        public override string Description => "breaking";
+
+        public override double Cutoff => 0;
+
+        public override bool IsLocal => false;
+
+        public override void Compute(Domain domain, Want want, ref Tally tally)
+        {
+            if (++_evaluations >= evaluation && domain.OwnedSlot(atom) is >= 0 and int s) domain.F[s / 8 * 24 + s % 8] = double.NaN;
+        }
     }
 
     // A molecule that constraints cannot restore belongs to one rank; the others must not wait for it.

@@ -12,13 +12,13 @@ public sealed class WaterTests
     private static readonly Dictionary<(int, double), (double[] X, double[] V)> Equilibrated = [];
 
     /// <summary>TIP3P with particle-mesh Ewald: forces to 1e-5 of the force between two charges at 1 Å, order 6.</summary>
-    private static ForceField Field(Atoms atoms, double cutoff) => new(ParticleMeshEwald.Create(atoms, cutoff, 1e-5, 6, lennardJones: Water.Tip3p.LennardJones(cutoff)));
+    internal static ForceField Field(Atoms atoms, double cutoff) => new(ParticleMeshEwald.Create(atoms, cutoff, 1e-5, 6, lennardJones: Water.Tip3p.LennardJones(cutoff)));
 
     /// <summary>The same with Lennard-Jones smooth at the cutoff: a cell that grows takes pairs across it all in one direction, which a jump would show as drift.</summary>
     private static ForceField Smooth(Atoms atoms, double cutoff) => new([LennardJones.Create(2, Water.Tip3p.LennardJones(cutoff), Truncation.ForceShifted), .. ParticleMeshEwald.Create(atoms, cutoff, 1e-5, 6)]);
 
     /// <summary>A box of n³ molecules at 300 K that has forgotten its lattice: 3 ps with a strong bath, done once for all tests.</summary>
-    private static Atoms Liquid(int n, double cutoff, double picoseconds = 3)
+    internal static Atoms Liquid(int n, double cutoff, double picoseconds = 3)
     {
         var atoms = Water.Tip3p.Box(n, n, n, 3);
         lock (Equilibrated)

@@ -17,7 +17,7 @@ public sealed partial class AbiTests
     private static readonly Dictionary<string, string> Types = new()
     {
         ["int32_t"] = "Int32", ["int64_t"] = "Int64", ["double"] = "Double", ["char"] = "Byte", ["void"] = "Void",
-        ["msh_comm"] = "msh_comm", ["msh_solver"] = "msh_solver", ["msh_solve_info"] = "msh_solve_info",
+        ["msh_comm"] = "msh_comm", ["msh_solver"] = "msh_solver", ["msh_solve_info"] = "msh_solve_info", ["msh_messages"] = "msh_messages",
     };
 
     [Test]
