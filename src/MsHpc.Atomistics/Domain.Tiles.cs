@@ -11,43 +11,69 @@ namespace MsHpc.Atomistics;
 /// </remarks>
 public sealed unsafe partial class Domain
 {
-    private const int MostChains = 16;
+    private const int MostChains = 16, BlockClusters = 128;
 
     private int[] _tileStart = [0], _tileDone = [];
-    private int _tileSpan, _chains = 1, _tileRound;
-    private Action<int, int, int> _tileBody = static (_, _, _) => { };
-    private Action<int, int>? _runChain;
+    private int _tileSpan, _chains = 1, _tileRound, _blockClusters;
+    private Action<Tile> _tileBody = static _ => { };
+    private Action<int, int> _blockBody = static (_, _) => { };
+    private Action<int, int>? _runChain, _runBlock;
 
     /// <summary>Number of tiles.</summary>
     public int Tiles { get; private set; }
 
+    /// <summary>A tile of owned clusters, and who works on it.</summary>
+    /// <param name="First">First cluster.</param>
+    /// <param name="End">One after the last cluster.</param>
+    /// <param name="Index">Number of the tile.</param>
+    /// <param name="Worker">Number of the thread: for scratch only, results must not depend on it.</param>
+    public readonly record struct Tile(int First, int End, int Index, int Worker);
+
     /// <summary>
-    /// Runs body(first cluster, end cluster, tile) on all tiles of owned clusters, some at once. The body may add to all atoms within cutoff + skin
-    /// of its own, ghosts included; sums over tiles (energies) it must leave in a place per tile, to be added up in order afterwards. Keep the
-    /// delegate: making one allocates.
+    /// Runs the body on all tiles, some at once. It may add to all atoms within cutoff + skin of its own, ghosts included; sums over tiles
+    /// (energies) it must leave in a place per tile, to be added up in order afterwards. Keep the delegate: making one allocates.
     /// </summary>
-    public void RunTiles(Action<int, int, int> body)
+    public void RunTiles(Action<Tile> body)
     {
         _tileBody = body;
         _tileRound++;
         Team.Run(_chains, _runChain ??= RunChain);
     }
 
+    /// <summary>
+    /// Runs body(first cluster, end cluster) on blocks of clusters 0 … <paramref name="clusters"/> − 1, some at once, in any order. It may write to
+    /// their atoms only. Blocks begin at even clusters.
+    /// </summary>
+    public void RunBlocks(int clusters, Action<int, int> body)
+    {
+        (_blockBody, _blockClusters) = (body, clusters);
+        Team.Run((clusters + BlockClusters - 1) / BlockClusters, _runBlock ??= RunBlock);
+    }
+
+    private void RunBlock(int task, int worker) => _blockBody(task * BlockClusters, Math.Min((task + 1) * BlockClusters, _blockClusters));
+
     private void RunChain(int task, int worker)
     {
         int chain = _chains - 1 - task, first = (int)((long)Tiles * chain / _chains), end = (int)((long)Tiles * (chain + 1) / _chains);
-        for (int t = first; t < end; t++)
-            try
+        try
+        {
+            for (int t = first; t < end; t++)
             {
                 for (int u = end; u <= t + _tileSpan && u < Tiles; u++)
-                    while (Volatile.Read(ref _tileDone[u]) != _tileRound) Thread.SpinWait(10);
-                _tileBody(_tileStart[t], _tileStart[t + 1], t);
-            }
-            finally
-            {
-                // After an exception too: nobody shall wait for ever.
+                {
+                    // With more threads than cores the one that is waited for may need this core.
+                    SpinWait wait = default;
+                    while (Volatile.Read(ref _tileDone[u]) != _tileRound) wait.SpinOnce(sleep1Threshold: -1);
+                }
+                _tileBody(new Tile(_tileStart[t], _tileStart[t + 1], t, worker));
                 Volatile.Write(ref _tileDone[t], _tileRound);
             }
+        }
+        finally
+        {
+            // After an exception too: nobody shall wait for ever.
+            for (int t = first; t < end; t++) Volatile.Write(ref _tileDone[t], _tileRound);
+        }
     }
 
     private void MakeTiles()

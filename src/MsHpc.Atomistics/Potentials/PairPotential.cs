@@ -124,7 +124,7 @@ internal unsafe class PairPotential<TForm> : Interaction where TForm : struct, I
     private readonly bool _anyType;
     private readonly AlignedArray<double> _table = new();
     private readonly double[] _rows;
-    private readonly Action<int, int, int> _forces, _forcesAndEnergy;
+    private readonly Action<Domain.Tile> _forces, _forcesAndEnergy;
     private double[] _energies = [];
     private Domain? _domain;
 
@@ -144,8 +144,8 @@ internal unsafe class PairPotential<TForm> : Interaction where TForm : struct, I
                 for (int p = 0; p < parameters; p++)
                     table[(i * parameters + p) * _stride + j] = rows[(i * types + j) * parameters + p];
         for (int k = 0; k < rows.Length; k += parameters) Cutoff = Math.Max(Cutoff, Math.Sqrt(rows[k]));
-        _forces = (first, end, tile) => Tile<ForcesOnly>(first, end);
-        _forcesAndEnergy = (first, end, tile) => _energies[tile] = Tile<WithEnergy>(first, end);
+        _forces = tile => Tile<ForcesOnly>(tile.First, tile.End);
+        _forcesAndEnergy = tile => _energies[tile.Index] = Tile<WithEnergy>(tile.First, tile.End);
     }
 
     /// <summary>Kinds of atoms.</summary>
