@@ -71,11 +71,7 @@ public sealed class ForceField : ICalculator
         domain.Prune();
         domain.ZeroForces();
         if ((want & Want.PerAtom) != 0) domain.ZeroPerAtom();
-        bool rows = false;
-        for (int k = 0; k < terms.Count; k++) rows |= terms[k].UsesRows;
-        if (rows) domain.PushRows();
         for (int k = 0; k < terms.Count; k++) if (terms[k].IsLocal) Evaluate(terms[k], domain, want, ref tally);
-        if (rows) domain.PullRows();
         if ((want & Want.Virial) != 0) domain.AddVirial(ref tally.Virial);
         domain.FoldForces();
         Fold(domain, want);

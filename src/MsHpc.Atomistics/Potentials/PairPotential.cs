@@ -197,23 +197,11 @@ internal unsafe class PairPotential<TForm> : Interaction where TForm : struct, I
         double* x = d.X, f = d.F;
         int parameters = TForm.Parameters;
         double energy = 0;
-        for (int c = 0; c < d.OwnedClusters; c++)
-            for (int r = 0; r < 8; r++)
-            {
-                int i = 8 * c + r;
-                if (d.Tag[i] < 0) continue;
-                bool masks = d.Pairs.HasMasks;
-                for (int l = r + 1; l < 8; l++) if (!masks || (d.Pairs.Inside[i] >> l & 1) != 0) Pair(i, 8 * c + l);
-                for (int k = masks ? d.Pairs.MaskedRowStart[i] : 0; masks && k < d.Pairs.MaskedRowStart[i + 1]; k++)
-                    for (int l = 0; l < 8; l++) if ((d.Pairs.Mask[k] >> l & 1) != 0) Pair(i, d.Pairs.MaskedOffset[k] / 24 * 8 + l);
-                for (int k = d.Pairs.RowStart[i]; k < d.Pairs.RowStart[i + 1]; k++)
-                    for (int l = 0; l < 8; l++) Pair(i, d.Pairs.Offset[k] / 24 * 8 + l);
-            }
+        d.EachPair(Pair);
         tally.Energy += energy;
 
         void Pair(int i, int j)
         {
-            if (d.Tag[j] < 0) return;
             int a = i / 8 * 24 + i % 8, b = j / 8 * 24 + j % 8;
             double dx = x[a] - x[b], dy = x[a + 8] - x[b + 8], dz = x[a + 16] - x[b + 16], r2 = dx * dx + dy * dy + dz * dz;
             int row = _types == 1 ? 0 : d.Type[i] * _types + d.Type[j];

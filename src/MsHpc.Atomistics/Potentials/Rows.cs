@@ -10,26 +10,27 @@ namespace MsHpc.Atomistics.Potentials;
 /// </summary>
 internal static unsafe class Rows
 {
-    /// <summary>Columns of the rows of four numbers at <c>rows + 4·index[l]</c>.</summary>
+    /// <summary>Stores eight rows of four numbers whose columns are given, one after the other.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Load4(double* rows, int* index, out Lanes c0, out Lanes c1, out Lanes c2, out Lanes c3)
+    public static void Store4(Lanes c0, Lanes c1, Lanes c2, Lanes c3, double* to)
     {
         if (!Avx512F.IsSupported)
         {
-            c0 = Column(rows, index, 4);
-            c1 = Column(rows + 1, index, 4);
-            c2 = Column(rows + 2, index, 4);
-            c3 = Column(rows + 3, index, 4);
+            for (int l = 0; l < 8; l++) Vector256.Create(c0[l], c1[l], c2[l], c3[l]).Store(to + 4 * l);
             return;
         }
-        Lanes r04 = Two(rows + 4L * index[0], rows + 4L * index[4]), r15 = Two(rows + 4L * index[1], rows + 4L * index[5]);
-        Lanes r26 = Two(rows + 4L * index[2], rows + 4L * index[6]), r37 = Two(rows + 4L * index[3], rows + 4L * index[7]);
-        Lanes a = Avx512F.UnpackLow(r04, r15), b = Avx512F.UnpackLow(r26, r37), c = Avx512F.UnpackHigh(r04, r15), e = Avx512F.UnpackHigh(r26, r37);
-        Vector512<long> even = Vector512.Create(0L, 1, 8, 9, 4, 5, 12, 13), odd = Vector512.Create(2L, 3, 10, 11, 6, 7, 14, 15);
-        c0 = Avx512F.PermuteVar8x64x2(a, even, b);
-        c2 = Avx512F.PermuteVar8x64x2(a, odd, b);
-        c1 = Avx512F.PermuteVar8x64x2(c, even, e);
-        c3 = Avx512F.PermuteVar8x64x2(c, odd, e);
+        Lanes a02 = Avx512F.UnpackLow(c0, c1), a13 = Avx512F.UnpackHigh(c0, c1), b02 = Avx512F.UnpackLow(c2, c3), b13 = Avx512F.UnpackHigh(c2, c3);
+        Vector512<long> low = Vector512.Create(0L, 1, 8, 9, 2, 3, 10, 11), high = Vector512.Create(4L, 5, 12, 13, 6, 7, 14, 15);
+        Lanes r02 = Avx512F.PermuteVar8x64x2(a02, low, b02), r46 = Avx512F.PermuteVar8x64x2(a02, high, b02);
+        Lanes r13 = Avx512F.PermuteVar8x64x2(a13, low, b13), r57 = Avx512F.PermuteVar8x64x2(a13, high, b13);
+        r02.GetLower().Store(to);
+        r13.GetLower().Store(to + 4);
+        r02.GetUpper().Store(to + 8);
+        r13.GetUpper().Store(to + 12);
+        r46.GetLower().Store(to + 16);
+        r57.GetLower().Store(to + 20);
+        r46.GetUpper().Store(to + 24);
+        r57.GetUpper().Store(to + 28);
     }
 
     /// <summary>Columns of the rows of eight numbers at <c>rows + stride·index[l]</c>.</summary>
@@ -110,29 +111,6 @@ internal static unsafe class Rows
         c7 = Avx512F.PermuteVar8x64x2(c, odd, e).AsSingle();
     }
 
-    /// <summary>Subtracts (x, y, z) of each lane from the row of four numbers at <c>rows + 4·index[l]</c>. One row may appear many times.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Subtract3(double* rows, int* index, Lanes x, Lanes y, Lanes z)
-    {
-        if (!Avx512F.IsSupported)
-        {
-            for (int l = 0; l < 8; l++)
-            {
-                double* row = rows + 4L * index[l];
-                row[0] -= x[l];
-                row[1] -= y[l];
-                row[2] -= z[l];
-            }
-            return;
-        }
-        Lanes xy = Avx512F.UnpackLow(x, y), z0 = Avx512F.UnpackLow(z, Lanes.Zero), yx = Avx512F.UnpackHigh(x, y), z1 = Avx512F.UnpackHigh(z, Lanes.Zero);
-        Vector512<long> low = Vector512.Create(0L, 1, 8, 9, 2, 3, 10, 11), high = Vector512.Create(4L, 5, 12, 13, 6, 7, 14, 15);
-        Subtract2(rows, index, 0, 2, Avx512F.PermuteVar8x64x2(xy, low, z0));
-        Subtract2(rows, index, 1, 3, Avx512F.PermuteVar8x64x2(yx, low, z1));
-        Subtract2(rows, index, 4, 6, Avx512F.PermuteVar8x64x2(xy, high, z0));
-        Subtract2(rows, index, 5, 7, Avx512F.PermuteVar8x64x2(yx, high, z1));
-    }
-
     /// <summary>Adds eight numbers at eight indices, one after the other: an index may come twice.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Add(double* to, int* index, double* values)
@@ -180,9 +158,9 @@ internal static unsafe class Rows
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static int Pack(Lanes mask, Vector256<int> value, int* to)
     {
-        if (Avx512F.IsSupported)
+        if (Avx512F.VL.IsSupported)
         {
-            Avx512F.ConvertToVector256Int32(Avx512F.Compress(Vector512<long>.Zero, mask.AsInt64(), Avx512F.ConvertToVector512Int64(value))).Store(to);
+            Avx512F.VL.Compress(Vector256<int>.Zero, Avx512F.ConvertToVector256Int32(mask.AsInt64()), value).Store(to);
             return BitOperations.PopCount((uint)Vector512.ExtractMostSignificantBits(mask));
         }
         int n = 0;
@@ -195,9 +173,6 @@ internal static unsafe class Rows
     public static Vector256<int> ToInt32(Lanes x) => Avx512F.IsSupported
         ? Avx512F.ConvertToVector256Int32WithTruncation(x)
         : Vector256.Create((int)x[0], (int)x[1], (int)x[2], (int)x[3], (int)x[4], (int)x[5], (int)x[6], (int)x[7]);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Lanes Two(double* low, double* high) => Avx512F.InsertVector256(Vector256.Load(low).ToVector512Unsafe(), Vector256.Load(high), 1);
 
     /// <summary>Eight numbers in double precision.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -218,15 +193,6 @@ internal static unsafe class Rows
         float* c = stackalloc float[16];
         for (int l = 0; l < 16; l++) c[l] = rows[(long)stride * index[l]];
         return Vector512.Load(c);
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Subtract2(double* rows, int* index, int low, int high, Lanes both)
-    {
-        double* a = rows + 4L * index[low], b = rows + 4L * index[high];
-        // The second is read after the first is written: they may be one row.
-        (Vector256.Load(a) - both.GetLower()).Store(a);
-        (Vector256.Load(b) - both.GetUpper()).Store(b);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -179,31 +179,18 @@ internal abstract unsafe class Shells<T> : Shells where T : unmanaged, IBinaryFl
     private static void Push(double* x, int* type, T* rows)
     {
         Lanes a = Vector512.Load(x), b = Vector512.Load(x + 8), z = Vector512.Load(x + 16);
-        if (!Avx512F.IsSupported)
+        if (typeof(T) == typeof(double))
+        {
+            var (low, high) = Vector256.Widen(Vector256.Load(type));
+            Potentials.Rows.Store4(a, b, z, Vector512.Create(low, high).AsDouble(), (double*)rows);
+        }
+        else if (!Avx512F.IsSupported)
         {
             for (int l = 0; l < 8; l++)
             {
                 (rows[4 * l], rows[4 * l + 1], rows[4 * l + 2]) = (T.CreateTruncating(a[l]), T.CreateTruncating(b[l]), T.CreateTruncating(z[l]));
-                if (typeof(T) == typeof(double)) ((long*)rows)[4 * l + 3] = type[l];
-                else ((int*)rows)[4 * l + 3] = type[l];
+                ((int*)rows)[4 * l + 3] = type[l];
             }
-        }
-        else if (typeof(T) == typeof(double))
-        {
-            double* to = (double*)rows;
-            var t = Avx512F.ConvertToVector512Int64(Vector256.Load(type)).AsDouble();
-            Lanes xy02 = Avx512F.UnpackLow(a, b), xy13 = Avx512F.UnpackHigh(a, b), zw02 = Avx512F.UnpackLow(z, t), zw13 = Avx512F.UnpackHigh(z, t);
-            Vector512<long> low = Vector512.Create(0L, 1, 8, 9, 2, 3, 10, 11), high = Vector512.Create(4L, 5, 12, 13, 6, 7, 14, 15);
-            Lanes r02 = Avx512F.PermuteVar8x64x2(xy02, low, zw02), r46 = Avx512F.PermuteVar8x64x2(xy02, high, zw02);
-            Lanes r13 = Avx512F.PermuteVar8x64x2(xy13, low, zw13), r57 = Avx512F.PermuteVar8x64x2(xy13, high, zw13);
-            r02.GetLower().Store(to);
-            r13.GetLower().Store(to + 4);
-            r02.GetUpper().Store(to + 8);
-            r13.GetUpper().Store(to + 12);
-            r46.GetLower().Store(to + 16);
-            r57.GetLower().Store(to + 20);
-            r46.GetUpper().Store(to + 24);
-            r57.GetUpper().Store(to + 28);
         }
         else
         {
