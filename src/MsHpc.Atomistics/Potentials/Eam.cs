@@ -1,3 +1,4 @@
+using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using MsHpc.Atomistics.Neighbors;
@@ -246,10 +247,10 @@ public sealed unsafe class Eam : Interaction
         Reserve(found, (int)Math.Min(8 * (tile.End - tile.First) * each, 1e8), 0);
         found.Energy = (_mixed, _types) switch
         {
-            (false, 1) => Densities<OneType>(tile, found, scratch),
-            (false, _) => Densities<ManyTypes>(tile, found, scratch),
-            (true, 1) => MixedDensities<OneType>(tile, found, scratch),
-            (true, _) => MixedDensities<ManyTypes>(tile, found, scratch),
+            (false, 1) => Densities<OneType, double>(tile, found, scratch, _rows.Pointer),
+            (false, _) => Densities<ManyTypes, double>(tile, found, scratch, _rows.Pointer),
+            (true, 1) => Densities<OneType, float>(tile, found, scratch, _singles.Pointer),
+            (true, _) => Densities<ManyTypes, float>(tile, found, scratch, _singles.Pointer),
         };
     }
 
@@ -308,15 +309,17 @@ public sealed unsafe class Eam : Interaction
     /// <param name="counts">Neighbours of each atom.</param>
     /// <returns>The next position.</returns>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private int Near<TTypes, TReal>(Domain d, int c, Found found, Scratch scratch, int* first, int position, int* counts) where TTypes : struct, ITypeCount where TReal : unmanaged
+    private int Near<TTypes, T>(Domain d, int c, Found found, Scratch scratch, int* first, int position, int* counts) where TTypes : struct, ITypeCount where T : unmanaged
     {
         bool many = typeof(TTypes) != typeof(OneType), masks = d.Pairs.HasMasks;
-        int* start = d.Pairs.RowStart, offset = d.Pairs.Offset, maskedStart = d.Pairs.MaskedRowStart;
+        int* start = d.Pairs.RowStart, offset = d.Pairs.Offset, maskedStart = d.Pairs.MaskedRowStart, type = d.Type;
         // All lanes of all entries, the own cluster's and a last vector.
         int most = 8 * (start[8 * c + 8] - start[8 * c] + (masks ? maskedStart[8 * c + 8] - maskedStart[8 * c] : 0) + 8) + 64;
         Reserve(found, position + most, position);
         int* neighbors = found.Neighbors.Pointer + position, kinds = scratch.Kinds.Require(most);
-        double* x = d.X, squares = scratch.Squares.Require(most), xc = x + 24L * c;
+        double* x = d.X, xc = x + 24L * c;
+        T* squares = (T*)scratch.Squares.Require(most);
+        ulong* places = Rows.Places;
         var cutoff2 = Lane.Of(Cutoff * Cutoff);
         int n = 0;
         for (int r = 0; r < 8; r++)
@@ -324,14 +327,14 @@ public sealed unsafe class Eam : Interaction
             int i = 8 * c + r, from = n;
             first[i] = position + n;
             Lanes xi = Lane.Of(xc[r]), yi = Lane.Of(xc[8 + r]), zi = Lane.Of(xc[16 + r]);
-            n = Take<TTypes, TReal>(d, 24 * c, xi, yi, zi, cutoff2 & Lane.Mask(masks ? d.Pairs.Inside[i] : (byte)(0xfe << r)), n, neighbors, squares, kinds);
+            n = Take<TTypes, T>(x, type, places, 24 * c, xi, yi, zi, cutoff2 & Lane.Mask(masks ? d.Pairs.Inside[i] : (byte)(0xfe << r)), n, neighbors, squares, kinds);
             for (int k = masks ? maskedStart[i] : 0; masks && k < maskedStart[i + 1]; k++)
-                n = Take<TTypes, TReal>(d, d.Pairs.MaskedOffset[k], xi, yi, zi, cutoff2 & Lane.Mask(d.Pairs.Mask[k]), n, neighbors, squares, kinds);
-            for (int k = start[i]; k < start[i + 1]; k++) n = Take<TTypes, TReal>(d, offset[k], xi, yi, zi, cutoff2, n, neighbors, squares, kinds);
+                n = Take<TTypes, T>(x, type, places, d.Pairs.MaskedOffset[k], xi, yi, zi, cutoff2 & Lane.Mask(d.Pairs.Mask[k]), n, neighbors, squares, kinds);
+            int* end = offset + start[i + 1];
+            for (int* k = offset + start[i]; k < end; k++) n = Take<TTypes, T>(x, type, places, *k, xi, yi, zi, cutoff2, n, neighbors, squares, kinds);
             counts[r] = n - from;
             Vector256.Create(i).Store(neighbors + n);
-            if (typeof(TReal) == typeof(float)) Vector256.Create((float)(Cutoff * Cutoff)).Store((float*)squares + n);
-            else cutoff2.Store(squares + n);
+            Put(cutoff2, squares + n);
             if (many) Vector256<int>.Zero.Store(kinds + n);
             n = (n + 7) & ~7;
         }
@@ -340,146 +343,97 @@ public sealed unsafe class Eam : Interaction
 
     /// <summary>Packs those atoms of the cluster at an offset whose squared distance is below the limit.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static int Take<TTypes, TReal>(Domain d, int offset, Lanes x, Lanes y, Lanes z, Lanes limit, int n, int* neighbors, double* squares, int* kinds)
-        where TTypes : struct, ITypeCount where TReal : unmanaged
+    private static int Take<TTypes, T>(double* all, int* type, ulong* places, int offset, Lanes x, Lanes y, Lanes z, Lanes limit, int n, int* neighbors, T* squares, int* kinds)
+        where TTypes : struct, ITypeCount where T : unmanaged
     {
-        double* p = d.X + offset;
+        double* p = all + offset;
         Lanes dx = Vector512.Load(p) - x, dy = Vector512.Load(p + 8) - y, dz = Vector512.Load(p + 16) - z;
         var r2 = Lane.Fma(dz, dz, Lane.Fma(dy, dy, dx * dx));
-        var near = Vector512.LessThan(r2, limit);
-        Rows.Pack(near, Vector256.Create(offset / 3) + Vector256.Create(0, 1, 2, 3, 4, 5, 6, 7), neighbors + n);
-        if (typeof(TTypes) != typeof(OneType)) Rows.Pack(near, Vector256.Load(d.Type + offset / 3), kinds + n);
-        return n + (typeof(TReal) == typeof(float) ? Rows.Pack(near, r2, (float*)squares + n) : Rows.Pack(near, r2, squares + n));
+        uint near = (uint)Vector512.LessThan(r2, limit).ExtractMostSignificantBits();
+        int slot = offset / 3;
+        places += near;
+        (Rows.Integers(places) + Vector256.Create(slot)).Store(neighbors + n);
+        if (typeof(TTypes) != typeof(OneType)) Rows.Pack(Vector256.Load(type + slot), places).Store(kinds + n);
+        Put(Rows.Pack(r2, places), squares + n);
+        return n + BitOperations.PopCount(near);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Put<T>(Lanes value, T* to) where T : unmanaged
+    {
+        if (typeof(T) == typeof(double)) value.Store((double*)to);
+        else Vector256.Narrow(value.GetLower(), value.GetUpper()).Store((float*)to);
     }
 
     /// <summary>
     /// First sweep over pairs: ρ, Σ φ, and for each pair within the cutoff what the second sweep needs, f_ij′/r, φ′/r (and f_ji′/r), so that it looks up no table. Cluster by
-    /// cluster: first the neighbours within the cutoff are packed, then their rows of the table are loaded whole and transposed.
+    /// cluster: first the neighbours within the cutoff are packed, then their rows of the table are loaded whole and transposed. With single precision, sixteen
+    /// pairs at a time, differences of positions and all sums stay in double.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private double Densities<TTypes>(Domain.Tile tile, Found found, Scratch scratch) where TTypes : struct, ITypeCount
-    {
-        bool many = typeof(TTypes) != typeof(OneType);
-        var d = _domain;
-        double* rho = _rho.Pointer, rows = _rows.Pointer;
-        int* knot = stackalloc int[8], counts = stackalloc int[8];
-        double* give = stackalloc double[8];
-        int position = 0, knots = _knots;
-        int* first = found.First.Pointer - 8 * tile.First;
-        Lanes perDr = Lane.Of(1 / _functions.Dr), last = Lane.Of(_knots - 1), total = Lanes.Zero, two = Lane.Of(2), three = Lane.Of(3);
-        var lanes = Vector512.Create(0.0, 1, 2, 3, 4, 5, 6, 7);
-        for (int c = tile.First; c < tile.End; c++)
-        {
-            int begin = position;
-            position = Near<TTypes, double>(d, c, found, scratch, first, position, counts);
-            int* neighbor = found.Neighbors.Pointer + begin, kind = scratch.Kinds.Pointer;
-            double* square = scratch.Squares.Pointer, term = found.Terms.Pointer + begin * (many ? 3 : 2);
-            for (int r = 0; r < 8; r++)
-            {
-                int i = 8 * c + r;
-                Lanes sum = Lanes.Zero;
-                double* table = many ? rows + (long)d.Type[i] * _types * _knots * 16 : rows;
-                for (int left = counts[r]; left > 0; left -= 8, square += 8, kind += 8, neighbor += 8)
-                {
-                    var real = Vector512.LessThan(lanes, Lane.Of(left));
-                    var distance = Vector512.Sqrt(Vector512.Load(square));
-                    var inverse = Lanes.One / distance;
-                    var p = distance * perDr;
-                    var low = Vector512.Floor(Vector512.Min(p, last));
-                    p = Vector512.Min(p - low, Lanes.One);
-                    (many ? Rows.ToInt32(low) + Vector256.Load(kind) * knots : Rows.ToInt32(low)).Store(knot);
-                    Rows.Load8(table, knot, many ? 16 : 8, out var a0, out var a1, out var a2, out var a3, out var z0, out var z1, out var z2, out var z3);
-                    var value = Lane.Fma(Lane.Fma(Lane.Fma(a0, p, a1), p, a2), p, a3) & real;
-                    var slope = Lane.Fma(Lane.Fma(three * a0, p, two * a1), p, a2) * perDr * inverse & real;
-                    var phi = Lane.Fma(Lane.Fma(Lane.Fma(z0, p, z1), p, z2), p, z3) * inverse & real;
-                    var force = Lane.Fma(Lane.Fma(Lane.Fma(three * z0, p, two * z1), p, z2), perDr, -phi) * inverse * inverse & real;
-                    sum += value;
-                    total += phi;
-                    slope.Store(term);
-                    force.Store(term + 8);
-                    term += 16;
-                    if (many)
-                    {
-                        Rows.Load8(table + 8, knot, 16, out var b0, out var b1, out var b2, out var b3, out _, out _, out _, out _);
-                        value = Lane.Fma(Lane.Fma(Lane.Fma(b0, p, b1), p, b2), p, b3) & real;
-                        (Lane.Fma(Lane.Fma(three * b0, p, two * b1), p, b2) * perDr * inverse & real).Store(term);
-                        term += 8;
-                    }
-                    value.Store(give);
-                    Rows.Add(rho, neighbor, give);
-                }
-                rho[i] += Vector512.Sum(sum);
-            }
-        }
-        first[8 * tile.End] = position;
-        return Vector512.Sum(total);
-    }
-
-    /// <summary>The same with functions of distance in single precision, sixteen pairs at a time; differences of positions and all sums stay in double.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private double MixedDensities<TTypes>(Domain.Tile tile, Found found, Scratch scratch) where TTypes : struct, ITypeCount
+    private double Densities<TTypes, T>(Domain.Tile tile, Found found, Scratch scratch, T* rows) where TTypes : struct, ITypeCount where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
         bool many = typeof(TTypes) != typeof(OneType);
         var d = _domain;
         double* rho = _rho.Pointer;
-        float* rows = _singles.Pointer;
-        int* knot = stackalloc int[16], counts = stackalloc int[8];
+        int w = Wide<T>.Width, position = 0, knots = _knots, vectors = many ? 3 : 2, width = _width;
+        int* first = found.First.Pointer - 8 * tile.First, at = stackalloc int[16], counts = stackalloc int[8];
         double* give = stackalloc double[16];
-        int position = 0, knots = _knots;
-        int* first = found.First.Pointer - 8 * tile.First;
-        Vector512<float> one = Vector512<float>.One, perDr = Vector512.Create((float)(1 / _functions.Dr)), last = Vector512.Create(_knots - 1f), two = Vector512.Create(2f), three = Vector512.Create(3f);
-        var lanes = Vector512.Create(0f, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+        Vector512<T> one = Vector512<T>.One, perDr = Wide<T>.Of(1 / _functions.Dr), last = Wide<T>.Of(_knots - 1);
+        Vector512<T> lanes = Vector512<T>.Indices;
         var total = Lanes.Zero;
         for (int c = tile.First; c < tile.End; c++)
         {
             int begin = position;
-            position = Near<TTypes, float>(d, c, found, scratch, first, position, counts);
+            position = Near<TTypes, T>(d, c, found, scratch, first, position, counts);
             int* neighbor = found.Neighbors.Pointer + begin, kind = scratch.Kinds.Pointer;
-            float* square = (float*)scratch.Squares.Pointer, term = (float*)found.Terms.Pointer + begin * (many ? 3 : 2);
+            T* square = (T*)scratch.Squares.Pointer, term = (T*)found.Terms.Pointer + begin * vectors;
             for (int r = 0; r < 8; r++)
             {
                 int i = 8 * c + r;
-                Lanes sum = Lanes.Zero;
-                float* table = many ? rows + (long)d.Type[i] * _types * _knots * 16 : rows;
-                // The second eight of the last round may be the next atom's: computed, not counted.
-                for (int left = counts[r]; left > 0; left -= 16)
+                var sum = Lanes.Zero;
+                T* table = many ? rows + (long)d.Type[i] * _types * _knots * 16 : rows;
+                // The second eight of the last sixteen may be the next atom's: computed, not counted.
+                for (int left = counts[r], taken; left > 0; left -= taken)
                 {
-                    int taken = left > 8 ? 16 : 8;
-                    var real = Vector512.LessThan(lanes, Vector512.Create((float)left));
-                    var distance = Vector512.Sqrt(Vector512.Load(square));
-                    var inverse = one / distance;
+                    taken = left > 8 ? w : 8;
+                    Vector512<T> r2 = Vector512.Load(square), inverse, distance;
+                    if (typeof(T) == typeof(double))
+                    {
+                        inverse = Wide<T>.ReciprocalSqrt(r2);
+                        distance = r2 * inverse;
+                    }
+                    else
+                    {
+                        distance = Vector512.Sqrt(r2);
+                        inverse = one / distance;
+                    }
+                    var real = Vector512.LessThan(lanes, Vector512.Create(T.CreateTruncating(left)));
+                    inverse &= real;
                     var p = distance * perDr;
-                    var low = Vector512.Floor(Vector512.Min(p, last));
-                    p = Vector512.Min(p - low, one);
-                    var at = Vector512.ConvertToInt32(low);
-                    if (many) at += Vector512.Load(kind) * knots;
-                    at.Store(knot);
-                    Rows.Load8(table, knot, many ? 16 : 8, out var a0, out var a1, out var a2, out var a3, out var z0, out var z1, out var z2, out var z3);
-                    var value = Fma(Fma(Fma(a0, p, a1), p, a2), p, a3) & real;
-                    var slope = Fma(Fma(three * a0, p, two * a1), p, a2) * perDr * inverse & real;
-                    var phi = Fma(Fma(Fma(z0, p, z1), p, z2), p, z3) * inverse & real;
-                    var force = Fma(Fma(Fma(three * z0, p, two * z1), p, z2), perDr, -phi) * inverse * inverse & real;
-                    var (lower, upper) = Vector512.Widen(phi);
-                    total += lower + upper;
-                    (lower, upper) = Vector512.Widen(value);
-                    sum += lower + upper;
-                    slope.GetLower().Store(term);
-                    force.GetLower().Store(term + 8);
-                    slope.GetUpper().Store(term + (many ? 24 : 16));
-                    force.GetUpper().Store(term + (many ? 32 : 24));
+                    var low = Wide<T>.Floor(Vector512.MinNative(p, last));
+                    p = Vector512.MinNative(p - low, one);
+                    Wide<T>.StoreIntegers(low, at);
+                    Offsets<TTypes>(at, kind, knots);
+                    if (w > 8) Offsets<TTypes>(at + 8, kind + 8, knots);
+                    Wide<T>.LoadRows(table, at, out var a0, out var a1, out var a2, out var a3, out var z0, out var z1, out var z2, out var z3);
+                    var value = Cubic(a0, a1, a2, a3, p, out var slope) & real;
+                    var phi = Cubic(z0, z1, z2, z3, p, out var phiSlope) * inverse;
+                    var force = Wide<T>.Fma(phiSlope, perDr, -phi) * inverse * inverse;
+                    sum += Wide<T>.Widen(value);
+                    total += Wide<T>.Widen(phi);
+                    Wide<T>.StoreEights(slope * perDr * inverse, term, 8 * vectors);
+                    Wide<T>.StoreEights(force, term + 8, 8 * vectors);
                     if (many)
                     {
-                        Rows.Load8(table + 8, knot, 16, out var b0, out var b1, out var b2, out var b3, out _, out _, out _, out _);
-                        (lower, upper) = Vector512.Widen(Fma(Fma(Fma(b0, p, b1), p, b2), p, b3) & real);
-                        slope = Fma(Fma(three * b0, p, two * b1), p, b2) * perDr * inverse & real;
-                        slope.GetLower().Store(term + 16);
-                        slope.GetUpper().Store(term + 40);
+                        Wide<T>.LoadRows(table + 8, at, out a0, out a1, out a2, out a3, out _, out _, out _, out _);
+                        value = Cubic(a0, a1, a2, a3, p, out slope) & real;
+                        Wide<T>.StoreEights(slope * perDr * inverse, term + 16, 8 * vectors);
                     }
-                    lower.Store(give);
-                    upper.Store(give + 8);
+                    Wide<T>.StoreDoubles(value, give);
                     Rows.Add(rho, neighbor, give);
                     if (taken > 8) Rows.Add(rho, neighbor + 8, give + 8);
-                    term += (many ? 3 : 2) * taken;
+                    term += vectors * taken;
                     square += taken;
                     kind += taken;
                     neighbor += taken;
@@ -491,12 +445,25 @@ public sealed unsafe class Eam : Interaction
         return Vector512.Sum(total);
     }
 
+    /// <summary>Where rows begin, from numbers of knots and the neighbours' types.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<float> Fma(Vector512<float> a, Vector512<float> b, Vector512<float> c) => Vector512.FusedMultiplyAdd(a, b, c);
+    private static void Offsets<TTypes>(int* at, int* kind, int knots) where TTypes : struct, ITypeCount
+    {
+        var knot = Vector256.Load(at);
+        (typeof(TTypes) == typeof(OneType) ? knot << 3 : knot + Vector256.Load(kind) * knots << 4).Store(at);
+    }
+
+    /// <summary>A cubic of p and its derivative.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<T> Cubic<T>(Vector512<T> s0, Vector512<T> s1, Vector512<T> s2, Vector512<T> s3, Vector512<T> p, out Vector512<T> slope) where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    {
+        Vector512<T> a = Wide<T>.Fma(s0, p, s1), b = Wide<T>.Fma(a, p, s2);
+        slope = Wide<T>.Fma(Wide<T>.Fma(s0, p, a), p, b);
+        return Wide<T>.Fma(b, p, s3);
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Lanes Term<TReal>(TReal* at) where TReal : unmanaged =>
-        typeof(TReal) == typeof(double) ? Vector512.Load((double*)at) : Rows.Widen((float*)at);
+    private static Lanes Term<T>(T* at) where T : unmanaged => typeof(T) == typeof(double) ? Vector512.Load((double*)at) : Rows.Widen((float*)at);
 
     /// <summary>Second sweep: forces of the pairs that <see cref="Densities"/> found.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
