@@ -22,6 +22,9 @@ public sealed unsafe partial class Domain
     /// <summary>Number of tiles.</summary>
     public int Tiles { get; private set; }
 
+    /// <summary>Chains of tiles: threads that can be busy at once.</summary>
+    internal int Chains => _chains;
+
     /// <summary>A tile of owned clusters, and who works on it.</summary>
     /// <param name="First">First cluster.</param>
     /// <param name="End">One after the last cluster.</param>

@@ -49,6 +49,7 @@ public sealed unsafe class Eam : Interaction
     {
         public readonly AlignedArray<double> Squares = new();
         public readonly AlignedArray<int> Kinds = new();
+        public int Shift, Astray;
     }
 
     internal Eam(EamFunctions functions, Precision precision)
@@ -245,6 +246,9 @@ public sealed unsafe class Eam : Interaction
         // Half a sphere of neighbours each, a tenth more of them at times, and the filling: what is short of that grows.
         double each = 1.1 * 2 / 3 * Math.PI * Math.Pow(Cutoff, 3) * _domain.AtomCount / _domain.Cell.Volume + 4;
         Reserve(found, (int)Math.Min(8 * (tile.End - tile.First) * each, 1e8), 0);
+        // See Shells: vectors that find no register shall not straddle two lines of the cache.
+        byte* shift = stackalloc byte[scratch.Shift + 1];
+        *shift = 0;
         found.Energy = (_mixed, _types) switch
         {
             (false, 1) => Densities<OneType, double>(tile, found, scratch, _rows.Pointer),
@@ -252,6 +256,7 @@ public sealed unsafe class Eam : Interaction
             (true, 1) => Densities<OneType, float>(tile, found, scratch, _singles.Pointer),
             (true, _) => Densities<ManyTypes, float>(tile, found, scratch, _singles.Pointer),
         };
+        scratch.Shift = scratch.Shift + scratch.Astray & 63;
     }
 
     private void Reserve(Found found, int pairs, int keep)
@@ -308,7 +313,7 @@ public sealed unsafe class Eam : Interaction
     /// <param name="position">Neighbours that are there.</param>
     /// <param name="counts">Neighbours of each atom.</param>
     /// <returns>The next position.</returns>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     private int Near<TTypes, T>(Domain d, int c, Found found, Scratch scratch, int* first, int position, int* counts) where TTypes : struct, ITypeCount where T : unmanaged
     {
         bool many = typeof(TTypes) != typeof(OneType), masks = d.Pairs.HasMasks;
@@ -370,13 +375,13 @@ public sealed unsafe class Eam : Interaction
     /// cluster: first the neighbours within the cutoff are packed, then their rows of the table are loaded whole and transposed. With single precision, sixteen
     /// pairs at a time, differences of positions and all sums stay in double.
     /// </summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     private double Densities<TTypes, T>(Domain.Tile tile, Found found, Scratch scratch, T* rows) where TTypes : struct, ITypeCount where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
         bool many = typeof(TTypes) != typeof(OneType);
         var d = _domain;
         double* rho = _rho.Pointer;
-        int w = Wide<T>.Width, position = 0, knots = _knots, vectors = many ? 3 : 2, width = _width;
+        int w = Wide<T>.Width, position = 0, knots = _knots, vectors = many ? 3 : 2;
         int* first = found.First.Pointer - 8 * tile.First, at = stackalloc int[16], counts = stackalloc int[8];
         double* give = stackalloc double[16];
         Vector512<T> one = Vector512<T>.One, perDr = Wide<T>.Of(1 / _functions.Dr), last = Wide<T>.Of(_knots - 1);
@@ -413,9 +418,7 @@ public sealed unsafe class Eam : Interaction
                     var p = distance * perDr;
                     var low = Wide<T>.Floor(Vector512.MinNative(p, last));
                     p = Vector512.MinNative(p - low, one);
-                    Wide<T>.StoreIntegers(low, at);
-                    Offsets<TTypes>(at, kind, knots);
-                    if (w > 8) Offsets<TTypes>(at + 8, kind + 8, knots);
+                    Offsets<TTypes, T>(low, kind, knots, at);
                     Wide<T>.LoadRows(table, at, out var a0, out var a1, out var a2, out var a3, out var z0, out var z1, out var z2, out var z3);
                     var value = Cubic(a0, a1, a2, a3, p, out var slope) & real;
                     var phi = Cubic(z0, z1, z2, z3, p, out var phiSlope) * inverse;
@@ -442,15 +445,26 @@ public sealed unsafe class Eam : Interaction
             }
         }
         first[8 * tile.End] = position;
-        return Vector512.Sum(total);
+        Lanes probe = total;
+        scratch.Astray = (int)((nint)(&probe) & 63);
+        return Vector512.Sum(probe);
     }
 
     /// <summary>Where rows begin, from numbers of knots and the neighbours' types.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Offsets<TTypes>(int* at, int* kind, int knots) where TTypes : struct, ITypeCount
+    private static void Offsets<TTypes, T>(Vector512<T> knot, int* kind, int knots, int* at) where TTypes : struct, ITypeCount where T : unmanaged
     {
-        var knot = Vector256.Load(at);
-        (typeof(TTypes) == typeof(OneType) ? knot << 3 : knot + Vector256.Load(kind) * knots << 4).Store(at);
+        bool one = typeof(TTypes) == typeof(OneType);
+        if (typeof(T) == typeof(double))
+        {
+            var k = Rows.ToInt32(knot.AsDouble());
+            (one ? k << 3 : k + Vector256.Load(kind) * knots << 4).Store(at);
+        }
+        else
+        {
+            var k = Vector512.ConvertToInt32Native(knot.AsSingle());
+            (one ? k << 3 : k + Vector512.Load(kind) * knots << 4).Store(at);
+        }
     }
 
     /// <summary>A cubic of p and its derivative.</summary>
@@ -466,7 +480,7 @@ public sealed unsafe class Eam : Interaction
     private static Lanes Term<T>(T* at) where T : unmanaged => typeof(T) == typeof(double) ? Vector512.Load((double*)at) : Rows.Widen((float*)at);
 
     /// <summary>Second sweep: forces of the pairs that <see cref="Densities"/> found.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     private void Forces<TTypes, TReal>(Domain.Tile tile, Found found) where TTypes : struct, ITypeCount where TReal : unmanaged
     {
         bool many = typeof(TTypes) != typeof(OneType);

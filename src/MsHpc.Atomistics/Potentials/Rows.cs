@@ -84,6 +84,12 @@ internal static unsafe class Rows
         to[index[7]] += values[7];
     }
 
+    /// <summary>Whole numbers as integers.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<int> ToInt32(Lanes x) => Avx512F.IsSupported
+        ? Avx512F.ConvertToVector256Int32WithTruncation(x)
+        : Vector256.Create((int)x[0], (int)x[1], (int)x[2], (int)x[3], (int)x[4], (int)x[5], (int)x[6], (int)x[7]);
+
     /// <summary>Eight numbers in double precision.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes Widen(float* from)
