@@ -58,9 +58,10 @@ public sealed unsafe partial class Domain
     private void RunChain(int task, int worker)
     {
         int chain = _chains - 1 - task, first = (int)((long)Tiles * chain / _chains), end = (int)((long)Tiles * (chain + 1) / _chains);
+        int t = first;
         try
         {
-            for (int t = first; t < end; t++)
+            for (; t < end; t++)
             {
                 for (int u = end; u <= t + _tileSpan && u < Tiles; u++)
                 {
@@ -74,8 +75,8 @@ public sealed unsafe partial class Domain
         }
         finally
         {
-            // After an exception too: nobody shall wait for ever.
-            for (int t = first; t < end; t++) Volatile.Write(ref _tileDone[t], _tileRound);
+            // After an exception: nobody shall wait for ever, for this tile or one that will not come.
+            for (; t < end; t++) Volatile.Write(ref _tileDone[t], _tileRound);
         }
     }
 

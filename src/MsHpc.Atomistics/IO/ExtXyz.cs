@@ -51,7 +51,9 @@ public static class ExtXyz
             throw lines.Stop($"a frame starts with the number of atoms, alone on its line, not '{TextLines.Short(line.Trim())}'");
         if (lines.Next() is not { } comment) throw lines.Stop("the file ends after the number of atoms");
         int commentLine = lines.Number;
-        var keys = Pairs(comment, lines);
+        // The comment of a plain xyz file is anybody's text, apostrophes and all.
+        bool extended = comment.Contains("Properties", StringComparison.OrdinalIgnoreCase) || comment.Contains("Lattice", StringComparison.OrdinalIgnoreCase);
+        var keys = extended ? Pairs(comment, lines) : [];
         var columns = Properties(keys.GetValueOrDefault("Properties") ?? "species:S:1:pos:R:3", lines);
         int width = columns.Sum(c => c.Width);
         // Room grows with what is there: a count that is only claimed allocates nothing.

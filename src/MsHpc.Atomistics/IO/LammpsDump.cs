@@ -30,10 +30,13 @@ public static class LammpsDump
     public static IEnumerable<AtomFrame> ReadAll(string path, IReadOnlyList<string>? elements = null, LammpsUnits units = LammpsUnits.Metal)
     {
         using var lines = new TextLines(path);
-        while (ReadFrame(lines, elements, units) is { } frame) yield return frame;
+        while (ReadFrame(lines, elements, ref units) is { } frame) yield return frame;
     }
 
-    private static AtomFrame? ReadFrame(TextLines lines, IReadOnlyList<string>? elements, LammpsUnits units)
+    /// <param name="lines">File.</param>
+    /// <param name="elements">Symbol of each type.</param>
+    /// <param name="units">Units so far: LAMMPS names them in the first frame only, and they hold for all that follow.</param>
+    private static AtomFrame? ReadFrame(TextLines lines, IReadOnlyList<string>? elements, ref LammpsUnits units)
     {
         long step = 0, count = -1;
         double? time = null;
@@ -157,7 +160,10 @@ public static class LammpsDump
             {
                 int one = Array.IndexOf(types, t);
                 string name = one >= 0 && element >= 0 ? symbols[order[one]] : elements?.ElementAtOrDefault(t) ?? (one >= 0 && masses is not null ? Elements.OfMass(masses[one]) : null) ?? $"type{t + 1}";
-                species.Add(new Species(name, one >= 0 && masses is not null ? masses[one] : Elements.Mass(name) ?? 1));
+                double? mass = one >= 0 && masses is not null ? masses[one] : Elements.Mass(name);
+                if (mass is null && one >= 0)
+                    lines.Fault($"type {t + 1} has no mass: the dump has neither a column 'mass' nor 'element'; name the elements of its types", head);
+                species.Add(new Species(name, mass ?? 1));
             }
         }
         else
