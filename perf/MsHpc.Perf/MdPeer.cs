@@ -22,7 +22,7 @@ internal static class MdPeer
     {
         // LAMMPS' bench/in.lj: ε = 1 eV, σ = 1 Å, and the mass that makes √(m σ²/ε) = 1 fs.
         "lj" => new("fcc", new("A", 1 / Codata.MassVelocitySquaredInEv), Math.Cbrt(4 / 0.8442), LennardJones.Create(1, (_, _) => new LennardJonesPair(1, 1, 2.5), precision: precision), 1.44 / Codata.BoltzmannInEv, 0.005, 1, 100),
-        "eam" => new("fcc", new("Cu", 63.55), 3.615, Eam.FromFuncfl([Path.Combine(folder, "Cu_u3.eam")], precision), 1600, 5, 1, 50),
+        "eam" => new("fcc", new("Cu", 63.55), 3.615, Eam.FromFuncfl([Path.Combine(folder, "Cu_u3.eam")], precision), 1600, 5, 1.5, 50),
         "sw" => new("diamond", new("Si", 28.06), 5.431, StillingerWeber.Read(Path.Combine(folder, "Si.sw"), ["Si"], precision), 1000, 1, 2, 100),
         "tersoff" => new("diamond", new("Si", 28.06), 5.431, Tersoff.Read(Path.Combine(folder, "Si.tersoff"), ["Si"], precision), 1000, 1, 2, 100),
         _ => throw new ArgumentException($"no system {system}; there are lj, eam, sw, tersoff"),

@@ -23,7 +23,6 @@ internal static class WaterBench
         public override double Cutoff => term.Cutoff;
         public override ListKind Lists => term.Lists;
         public override bool IsLocal => term.IsLocal;
-        public override bool UsesRows => term.UsesRows;
 
         public override void Prepare(Domain domain) => Time(() => term.Prepare(domain));
 

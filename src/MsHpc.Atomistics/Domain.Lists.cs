@@ -323,6 +323,24 @@ public sealed unsafe partial class Domain
         list.Length = length;
     }
 
+    /// <summary>Calls pair(i, j) for the slots of all pairs of atoms in <see cref="Pairs"/>, nearer than the cutoff or not.</summary>
+    internal void EachPair(Action<int, int> pair)
+    {
+        bool masks = Pairs.HasMasks;
+        for (int i = 0; i < OwnedSlots; i++)
+        {
+            if (Tag[i] < 0) continue;
+            Cluster(i, i >> 3, masks ? Pairs.Inside[i] : 0xfe << (i & 7));
+            for (int k = masks ? Pairs.MaskedRowStart[i] : 0; masks && k < Pairs.MaskedRowStart[i + 1]; k++) Cluster(i, Pairs.MaskedOffset[k] / 24, Pairs.Mask[k]);
+            for (int k = Pairs.RowStart[i]; k < Pairs.RowStart[i + 1]; k++) Cluster(i, Pairs.Offset[k] / 24, 0xff);
+        }
+
+        void Cluster(int i, int c, int lanes)
+        {
+            for (int l = 0; l < 8; l++) if ((lanes >> l & 1) != 0 && Tag[8 * c + l] >= 0) pair(i, 8 * c + l);
+        }
+    }
+
     private void BuildAtoms(NeighborList list, double reach, bool full)
     {
         list.Starts.Require(OwnedSlots + 1L);

@@ -16,33 +16,41 @@ namespace MsHpc.Atomistics;
 /// </remarks>
 public sealed unsafe partial class Domain
 {
-    private const int MostChains = 16;
+    private const int MostChains = 16, BlockClusters = 128;
 
-    private record struct Tile(int First, int End, int Slab);
+    /// <summary>Clusters of one slab that are a tile.</summary>
+    private record struct Section(int First, int End, int Slab);
 
     /// <summary>Tiles from … to − 1 in <see cref="_tiles"/>, and how many chains they make.</summary>
     private record struct Part(int From, int To, int Chains);
 
     private readonly AlignedArray<byte> _boundary = new(); // 1: owned clusters with neighbours among ghosts of other ranks' atoms
     private int[] _slabStart = [0], _tileDone = [];
-    private int _slabs, _slabSpan, _tileRound;
-    private Tile[] _tiles = [];
+    private int _slabs, _slabSpan, _tileRound, _blockClusters;
+    private Section[] _tiles = [];
     private Part _part, _early, _middle, _late;
-    private Action<int, int, int> _tileBody = static (_, _, _) => { };
-    private Action<int, int>? _runChain;
+    private Action<Tile> _tileBody = static _ => { };
+    private Action<int, int> _blockBody = static (_, _) => { };
+    private Action<int, int>? _runChain, _runBlock;
 
     /// <summary>Number of tiles.</summary>
     public int Tiles { get; private set; }
+
+    /// <summary>A tile of owned clusters, and who works on it.</summary>
+    /// <param name="First">First cluster.</param>
+    /// <param name="End">One after the last cluster.</param>
+    /// <param name="Index">Number of the tile.</param>
+    /// <param name="Worker">Number of the thread: for scratch only, results must not depend on it.</param>
+    public readonly record struct Tile(int First, int End, int Index, int Worker);
 
     /// <summary>Whether the next <see cref="RunTiles"/> completes the forces on ghosts, so that they may go to their owners before it ends.</summary>
     internal bool FoldsEarly { get; set; }
 
     /// <summary>
-    /// Runs body(first cluster, end cluster, tile) on all tiles of owned clusters, some at once. The body may add to all atoms within cutoff + skin
-    /// of its own, ghosts included; sums over tiles (energies) it must leave in a place per tile, to be added up in order afterwards. Keep the
-    /// delegate: making one allocates. Collective.
+    /// Runs the body on all tiles, some at once. It may add to all atoms within cutoff + skin of its own, ghosts included; sums over tiles
+    /// (energies) it must leave in a place per tile, to be added up in order afterwards. Keep the delegate: making one allocates. Collective.
     /// </summary>
-    public void RunTiles(Action<int, int, int> body)
+    public void RunTiles(Action<Tile> body)
     {
         _tileBody = body;
         Run(_early);
@@ -60,6 +68,18 @@ public sealed unsafe partial class Domain
         Team.Run(part.Chains, _runChain ??= RunChain);
     }
 
+    /// <summary>
+    /// Runs body(first cluster, end cluster) on blocks of clusters 0 … <paramref name="clusters"/> − 1, some at once, in any order. It may write to
+    /// their atoms only. Blocks begin at even clusters.
+    /// </summary>
+    public void RunBlocks(int clusters, Action<int, int> body)
+    {
+        (_blockBody, _blockClusters) = (body, clusters);
+        Team.Run((clusters + BlockClusters - 1) / BlockClusters, _runBlock ??= RunBlock);
+    }
+
+    private void RunBlock(int task, int worker) => _blockBody(task * BlockClusters, Math.Min((task + 1) * BlockClusters, _blockClusters));
+
     private void RunChain(int task, int worker)
     {
         var (from, to, chains) = _part;
@@ -69,8 +89,12 @@ public sealed unsafe partial class Domain
             for (; t < end; t++)
             {
                 for (int u = end; u < to && _tiles[u].Slab <= _tiles[t].Slab + _slabSpan; u++)
-                    while (Volatile.Read(ref _tileDone[u]) != _tileRound) Thread.SpinWait(10);
-                _tileBody(_tiles[t].First, _tiles[t].End, t);
+                {
+                    // With more threads than cores the one that is waited for may need this core.
+                    SpinWait wait = default;
+                    while (Volatile.Read(ref _tileDone[u]) != _tileRound) wait.SpinOnce(sleep1Threshold: -1);
+                }
+                _tileBody(new Tile(_tiles[t].First, _tiles[t].End, t, worker));
                 Volatile.Write(ref _tileDone[t], _tileRound);
             }
         }
@@ -104,14 +128,14 @@ public sealed unsafe partial class Domain
         int boundaries = CountTiles(1), insides = CountTiles(0), half = insides / 2;
         if (boundaries == 0) half = insides;
         // Twice as many as now: their number changes more than that of atoms.
-        if (_tiles.Length < insides + boundaries) (_tiles, _tileDone) = (new Tile[2 * (insides + boundaries)], new int[2 * (insides + boundaries)]);
+        if (_tiles.Length < insides + boundaries) (_tiles, _tileDone) = (new Section[2 * (insides + boundaries)], new int[2 * (insides + boundaries)]);
         int early = 0, middle = half, late = half + boundaries, inside = 0;
         for (int slab = 0; slab < _slabs; slab++)
             for (int c = _slabStart[slab], end; c < _slabStart[slab + 1]; c = end)
             {
                 for (end = c + 1; end < _slabStart[slab + 1] && _boundary.Pointer[end] == _boundary.Pointer[c]; end++) { }
                 int t = _boundary.Pointer[c] != 0 ? middle++ : inside++ < half ? early++ : late++;
-                _tiles[t] = new Tile(c, end, slab);
+                _tiles[t] = new Section(c, end, slab);
             }
         Tiles = insides + boundaries;
         (_early, _middle, _late) = (MakePart(0, half), MakePart(half, half + boundaries), MakePart(half + boundaries, Tiles));

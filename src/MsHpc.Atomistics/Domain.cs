@@ -32,7 +32,7 @@ public sealed unsafe partial class Domain
     // coordinates go through the forces, which are void then.
     private AlignedArray<double> _x = new(), _v = new(), _f = new();
     private AlignedArray<int> _tag = new(), _tag2 = new(), _image = new(), _image2 = new();
-    private readonly AlignedArray<double> _x4 = new(), _f4 = new(), _charge = new(), _mass = new(), _reference = new(), _boxes = new(), _atomEnergy = new(), _atomVirial = new();
+    private readonly AlignedArray<double> _charge = new(), _mass = new(), _reference = new(), _boxes = new(), _atomEnergy = new(), _atomVirial = new();
     private readonly AlignedArray<int> _type = new(), _next = new(), _slotOf = new();
     private readonly int[] _types;
     private readonly double[] _charges, _massOfType;
@@ -126,12 +126,6 @@ public sealed unsafe partial class Domain
 
     /// <summary>Forces, eV/Å, like <see cref="X"/>.</summary>
     public double* F => _f.Pointer;
-
-    /// <summary>Positions as rows of four, X4[4 slot + k]; the fourth number is free for an interaction's own use.</summary>
-    public double* X4 => _x4.Pointer;
-
-    /// <summary>Forces as rows of four.</summary>
-    public double* F4 => _f4.Pointer;
 
     /// <summary>Type of each slot; 0 for padding.</summary>
     public int* Type => _type.Pointer;
@@ -527,30 +521,5 @@ public sealed unsafe partial class Domain
         _atomVirial.Require(6L * (Slots + 8));
         _atomEnergy.Span(Slots + 8).Clear();
         _atomVirial.Span(6 * (Slots + 8)).Clear();
-    }
-
-    /// <summary>Fills <see cref="X4"/> from <see cref="X"/> and clears <see cref="F4"/>.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public void PushRows()
-    {
-        double* rows = _x4.Require(32L * (Clusters + 1)), x = X;
-        for (int c = 0; c <= Clusters; c++, x += 24, rows += 32)
-            for (int l = 0; l < 8; l++)
-                Vector256.Create(x[l], x[8 + l], x[16 + l], 0).Store(rows + 4 * l);
-        NativeMemory.Clear(_f4.Require(32L * (Clusters + 1)), 32 * sizeof(double) * ((nuint)Clusters + 1));
-    }
-
-    /// <summary>Adds <see cref="F4"/> to <see cref="F"/>.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public void PullRows()
-    {
-        double* rows = F4, f = F;
-        for (int c = 0; c < Clusters; c++, f += 24, rows += 32)
-            for (int l = 0; l < 8; l++)
-            {
-                f[l] += rows[4 * l];
-                f[8 + l] += rows[4 * l + 1];
-                f[16 + l] += rows[4 * l + 2];
-            }
     }
 }

@@ -71,29 +71,18 @@ public sealed class ForceField : ICalculator
         domain.Prune();
         domain.ZeroForces();
         if ((want & Want.PerAtom) != 0) domain.ZeroPerAtom();
-        bool rows = false;
         int last = -1;
-        for (int k = 0; k < terms.Count; k++)
-        {
-            rows |= terms[k].UsesRows;
-            if (terms[k].IsLocal) last = k;
-        }
-        if (rows)
-        {
-            domain.EndGhosts();
-            domain.PushRows();
-        }
+        for (int k = 0; k < terms.Count; k++) if (terms[k].IsLocal) last = k;
         for (int k = 0; k <= last; k++)
         {
             if (!terms[k].IsLocal) continue;
             bool overlaps = terms[k].Overlaps && (want & Want.PerAtom) == 0;
             if (!overlaps) domain.EndGhosts();
-            domain.FoldsEarly = overlaps && k == last && !rows;
+            domain.FoldsEarly = overlaps && k == last;
             Evaluate(terms[k], domain, want, ref tally);
         }
         domain.FoldsEarly = false;
         domain.EndGhosts();
-        if (rows) domain.PullRows();
         if ((want & Want.Virial) != 0) domain.AddVirial(ref tally.Virial);
         domain.FoldForces();
         Fold(domain, want);

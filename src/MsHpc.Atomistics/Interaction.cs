@@ -50,10 +50,7 @@ public abstract class Interaction
     /// <summary>Called after every change of order (sorting, migration, new ghosts) and before the first evaluation: looks up slots, builds own lists.</summary>
     public virtual void Prepare(Domain domain) { }
 
-    /// <summary>Adds forces to <see cref="Domain.F"/> (or <see cref="Domain.F4"/>, see <see cref="UsesRows"/>) and the energy to the tally; with <see cref="Want.PerAtom"/> also to
+    /// <summary>Adds forces to <see cref="Domain.F"/> and the energy to the tally; with <see cref="Want.PerAtom"/> also to
     /// <see cref="Domain.AtomEnergy"/> and <see cref="Domain.AtomVirial"/> of owned and ghost slots (ghosts' are folded).</summary>
     public abstract void Compute(Domain domain, Want want, ref Tally tally);
-
-    /// <summary>Whether it reads <see cref="Domain.X4"/> and adds to <see cref="Domain.F4"/>, the copies with one row of four numbers per atom.</summary>
-    public virtual bool UsesRows => false;
 }

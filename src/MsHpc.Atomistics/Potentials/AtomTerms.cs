@@ -1,10 +1,13 @@
 namespace MsHpc.Atomistics.Potentials;
 
+/// <summary>A neighbour: slot, vector from the centre and distance, Å.</summary>
+internal readonly record struct Neighbor(int Slot, double X, double Y, double Z, double R);
+
 /// <summary>What readable three-body potentials share: the neighbours of an atom, and the accounts of energy, force and virial per atom.</summary>
 internal static unsafe class AtomTerms
 {
-    /// <summary>Neighbours of slot <paramref name="i"/> within the cutoff for their type: slot, vector from i and distance.</summary>
-    public static void Shell(Domain d, int i, ReadOnlySpan<double> cut, List<(int Slot, double X, double Y, double Z, double R)> shell)
+    /// <summary>Neighbours of slot <paramref name="i"/> within the cutoff for their type.</summary>
+    public static void Shell(Domain d, int i, ReadOnlySpan<double> cut, List<Neighbor> shell)
     {
         shell.Clear();
         double* x = d.X;
@@ -14,7 +17,7 @@ internal static unsafe class AtomTerms
             int j = d.Full.Index[k], b = j / 8 * 24 + j % 8;
             if (d.Tag[j] < 0) continue;
             double dx = x[b] - x[a], dy = x[b + 8] - x[a + 8], dz = x[b + 16] - x[a + 16], r = Math.Sqrt(dx * dx + dy * dy + dz * dz);
-            if (r < cut[d.Type[j]]) shell.Add((j, dx, dy, dz, r));
+            if (r < cut[d.Type[j]]) shell.Add(new(j, dx, dy, dz, r));
         }
     }
 
@@ -36,8 +39,7 @@ internal static unsafe class AtomTerms
     /// <summary>
     /// A triplet with vertex i whose energy depends on r_ij, r_ik and cos θ_jik, by its three derivatives. Thirds of virial and energy go to each atom.
     /// </summary>
-    public static void AddAngle(Domain d, int i, in (int Slot, double X, double Y, double Z, double R) j, in (int Slot, double X, double Y, double Z, double R) k,
-        double energy, double dj, double dk, double dc, double cosine, ref Tally tally)
+    public static void AddAngle(Domain d, int i, in Neighbor j, in Neighbor k, double energy, double dj, double dk, double dc, double cosine, ref Tally tally)
     {
         // ∂E/∂r_j = dj û_j + dc (û_k − cos û_j)/r_j
         double jj = -(dj / j.R - dc * cosine / (j.R * j.R)), kk = -(dk / k.R - dc * cosine / (k.R * k.R)), jk = -dc / (j.R * k.R);

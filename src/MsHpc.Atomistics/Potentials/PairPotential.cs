@@ -124,7 +124,7 @@ internal unsafe class PairPotential<TForm> : Interaction where TForm : struct, I
     private readonly bool _anyType;
     private readonly AlignedArray<double> _table = new();
     private readonly double[] _rows;
-    private readonly Action<int, int, int> _forces, _forcesAndEnergy;
+    private readonly Action<Domain.Tile> _forces, _forcesAndEnergy;
     private double[] _energies = [];
     private Domain? _domain;
 
@@ -144,8 +144,8 @@ internal unsafe class PairPotential<TForm> : Interaction where TForm : struct, I
                 for (int p = 0; p < parameters; p++)
                     table[(i * parameters + p) * _stride + j] = rows[(i * types + j) * parameters + p];
         for (int k = 0; k < rows.Length; k += parameters) Cutoff = Math.Max(Cutoff, Math.Sqrt(rows[k]));
-        _forces = (first, end, tile) => Tile<ForcesOnly>(first, end);
-        _forcesAndEnergy = (first, end, tile) => _energies[tile] = Tile<WithEnergy>(first, end);
+        _forces = tile => Tile<ForcesOnly>(tile.First, tile.End);
+        _forcesAndEnergy = tile => _energies[tile.Index] = Tile<WithEnergy>(tile.First, tile.End);
     }
 
     /// <summary>Kinds of atoms.</summary>
@@ -199,23 +199,11 @@ internal unsafe class PairPotential<TForm> : Interaction where TForm : struct, I
         double* x = d.X, f = d.F;
         int parameters = TForm.Parameters;
         double energy = 0;
-        for (int c = 0; c < d.OwnedClusters; c++)
-            for (int r = 0; r < 8; r++)
-            {
-                int i = 8 * c + r;
-                if (d.Tag[i] < 0) continue;
-                bool masks = d.Pairs.HasMasks;
-                for (int l = r + 1; l < 8; l++) if (!masks || (d.Pairs.Inside[i] >> l & 1) != 0) Pair(i, 8 * c + l);
-                for (int k = masks ? d.Pairs.MaskedRowStart[i] : 0; masks && k < d.Pairs.MaskedRowStart[i + 1]; k++)
-                    for (int l = 0; l < 8; l++) if ((d.Pairs.Mask[k] >> l & 1) != 0) Pair(i, d.Pairs.MaskedOffset[k] / 24 * 8 + l);
-                for (int k = d.Pairs.RowStart[i]; k < d.Pairs.RowStart[i + 1]; k++)
-                    for (int l = 0; l < 8; l++) Pair(i, d.Pairs.Offset[k] / 24 * 8 + l);
-            }
+        d.EachPair(Pair);
         tally.Energy += energy;
 
         void Pair(int i, int j)
         {
-            if (d.Tag[j] < 0) return;
             int a = i / 8 * 24 + i % 8, b = j / 8 * 24 + j % 8;
             double dx = x[a] - x[b], dy = x[a + 8] - x[b + 8], dz = x[a + 16] - x[b + 16], r2 = dx * dx + dy * dy + dz * dz;
             int row = _types == 1 ? 0 : d.Type[i] * _types + d.Type[j];

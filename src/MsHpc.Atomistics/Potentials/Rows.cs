@@ -2,135 +2,72 @@ using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
+using MsHpc.Core;
 
 namespace MsHpc.Atomistics.Potentials;
 
-/// <summary>
-/// Rows of eight indices, loaded whole and transposed in registers. A gather would touch the same cache lines one number at a time.
-/// </summary>
+/// <summary>Moves of numbers that are not arithmetic.</summary>
 internal static unsafe class Rows
 {
-    /// <summary>Columns of the rows of four numbers at <c>rows + 4·index[l]</c>.</summary>
+    private static readonly AlignedArray<ulong> AllPlaces = MakePlaces();
+
+    /// <summary>Byte k of entry b is the place of the k-th bit that is set in b.</summary>
+    public static ulong* Places => AllPlaces.Pointer;
+
+    private static AlignedArray<ulong> MakePlaces()
+    {
+        var places = new AlignedArray<ulong>();
+        ulong* to = places.Require(256);
+        for (int b = 0; b < 256; b++)
+            for (int l = 0, k = 0; l < 8; l++) if ((b >> l & 1) != 0) to[b] |= (ulong)l << 8 * k++;
+        return places;
+    }
+
+    /// <summary>Stores the lanes at the given places, one after the other; all eight are written.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Load4(double* rows, int* index, out Lanes c0, out Lanes c1, out Lanes c2, out Lanes c3)
+    public static Lanes Pack(Lanes value, ulong* places)
+    {
+        if (Avx512F.IsSupported) return Avx512F.PermuteVar8x64(value, Avx512F.ConvertToVector512Int64(Vector128.CreateScalarUnsafe(*places).AsByte()));
+        var packed = Lanes.Zero;
+        for (int k = 0; k < 8; k++) packed = packed.WithElement(k, value[((byte*)places)[k]]);
+        return packed;
+    }
+
+    /// <inheritdoc cref="Pack(Lanes, ulong*)"/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<int> Pack(Vector256<int> value, ulong* places) =>
+        Avx2.IsSupported ? Avx2.PermuteVar8x32(value, Avx2.ConvertToVector256Int32((byte*)places)) : Vector256.Shuffle(value, Integers(places));
+
+    /// <summary>The places themselves.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<int> Integers(ulong* places)
+    {
+        if (Avx2.IsSupported) return Avx2.ConvertToVector256Int32((byte*)places);
+        byte* p = (byte*)places;
+        return Vector256.Create(p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7]);
+    }
+
+    /// <summary>Stores eight rows of four numbers whose columns are given, one after the other.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Store4(Lanes c0, Lanes c1, Lanes c2, Lanes c3, double* to)
     {
         if (!Avx512F.IsSupported)
         {
-            c0 = Column(rows, index, 4);
-            c1 = Column(rows + 1, index, 4);
-            c2 = Column(rows + 2, index, 4);
-            c3 = Column(rows + 3, index, 4);
+            for (int l = 0; l < 8; l++) Vector256.Create(c0[l], c1[l], c2[l], c3[l]).Store(to + 4 * l);
             return;
         }
-        Lanes r04 = Two(rows + 4L * index[0], rows + 4L * index[4]), r15 = Two(rows + 4L * index[1], rows + 4L * index[5]);
-        Lanes r26 = Two(rows + 4L * index[2], rows + 4L * index[6]), r37 = Two(rows + 4L * index[3], rows + 4L * index[7]);
-        Lanes a = Avx512F.UnpackLow(r04, r15), b = Avx512F.UnpackLow(r26, r37), c = Avx512F.UnpackHigh(r04, r15), e = Avx512F.UnpackHigh(r26, r37);
-        Vector512<long> even = Vector512.Create(0L, 1, 8, 9, 4, 5, 12, 13), odd = Vector512.Create(2L, 3, 10, 11, 6, 7, 14, 15);
-        c0 = Avx512F.PermuteVar8x64x2(a, even, b);
-        c2 = Avx512F.PermuteVar8x64x2(a, odd, b);
-        c1 = Avx512F.PermuteVar8x64x2(c, even, e);
-        c3 = Avx512F.PermuteVar8x64x2(c, odd, e);
-    }
-
-    /// <summary>Columns of the rows of eight numbers at <c>rows + stride·index[l]</c>.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Load8(double* rows, int* index, int stride, out Lanes c0, out Lanes c1, out Lanes c2, out Lanes c3, out Lanes c4, out Lanes c5, out Lanes c6, out Lanes c7)
-    {
-        if (!Avx512F.IsSupported)
-        {
-            c0 = Column(rows, index, stride);
-            c1 = Column(rows + 1, index, stride);
-            c2 = Column(rows + 2, index, stride);
-            c3 = Column(rows + 3, index, stride);
-            c4 = Column(rows + 4, index, stride);
-            c5 = Column(rows + 5, index, stride);
-            c6 = Column(rows + 6, index, stride);
-            c7 = Column(rows + 7, index, stride);
-            return;
-        }
-        Lanes r0 = Vector512.Load(rows + (long)stride * index[0]), r1 = Vector512.Load(rows + (long)stride * index[1]);
-        Lanes r2 = Vector512.Load(rows + (long)stride * index[2]), r3 = Vector512.Load(rows + (long)stride * index[3]);
-        Lanes r4 = Vector512.Load(rows + (long)stride * index[4]), r5 = Vector512.Load(rows + (long)stride * index[5]);
-        Lanes r6 = Vector512.Load(rows + (long)stride * index[6]), r7 = Vector512.Load(rows + (long)stride * index[7]);
-        Lanes even01 = Avx512F.UnpackLow(r0, r1), even23 = Avx512F.UnpackLow(r2, r3), even45 = Avx512F.UnpackLow(r4, r5), even67 = Avx512F.UnpackLow(r6, r7);
-        // 128-bit parts: 0x88 takes parts 0 and 2 of both, 0xDD parts 1 and 3.
-        Lanes a = Avx512F.Shuffle4x128(even01, even23, 0x88), b = Avx512F.Shuffle4x128(even45, even67, 0x88);
-        Lanes c = Avx512F.Shuffle4x128(even01, even23, 0xDD), e = Avx512F.Shuffle4x128(even45, even67, 0xDD);
-        c0 = Avx512F.Shuffle4x128(a, b, 0x88);
-        c4 = Avx512F.Shuffle4x128(a, b, 0xDD);
-        c2 = Avx512F.Shuffle4x128(c, e, 0x88);
-        c6 = Avx512F.Shuffle4x128(c, e, 0xDD);
-        Lanes odd01 = Avx512F.UnpackHigh(r0, r1), odd23 = Avx512F.UnpackHigh(r2, r3), odd45 = Avx512F.UnpackHigh(r4, r5), odd67 = Avx512F.UnpackHigh(r6, r7);
-        a = Avx512F.Shuffle4x128(odd01, odd23, 0x88);
-        b = Avx512F.Shuffle4x128(odd45, odd67, 0x88);
-        c = Avx512F.Shuffle4x128(odd01, odd23, 0xDD);
-        e = Avx512F.Shuffle4x128(odd45, odd67, 0xDD);
-        c1 = Avx512F.Shuffle4x128(a, b, 0x88);
-        c5 = Avx512F.Shuffle4x128(a, b, 0xDD);
-        c3 = Avx512F.Shuffle4x128(c, e, 0x88);
-        c7 = Avx512F.Shuffle4x128(c, e, 0xDD);
-    }
-
-    /// <summary>Columns of the rows of eight numbers at <c>rows + stride·index[l]</c>, sixteen rows.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Load8(float* rows, int* index, int stride, out Vector512<float> c0, out Vector512<float> c1, out Vector512<float> c2, out Vector512<float> c3,
-        out Vector512<float> c4, out Vector512<float> c5, out Vector512<float> c6, out Vector512<float> c7)
-    {
-        if (!Avx512DQ.IsSupported)
-        {
-            c0 = Column(rows, index, stride);
-            c1 = Column(rows + 1, index, stride);
-            c2 = Column(rows + 2, index, stride);
-            c3 = Column(rows + 3, index, stride);
-            c4 = Column(rows + 4, index, stride);
-            c5 = Column(rows + 5, index, stride);
-            c6 = Column(rows + 6, index, stride);
-            c7 = Column(rows + 7, index, stride);
-            return;
-        }
-        // Row l below, row l + 8 above.
-        Vector512<float> r0 = Two(rows, index, stride, 0), r1 = Two(rows, index, stride, 1), r2 = Two(rows, index, stride, 2), r3 = Two(rows, index, stride, 3);
-        Vector512<float> r4 = Two(rows, index, stride, 4), r5 = Two(rows, index, stride, 5), r6 = Two(rows, index, stride, 6), r7 = Two(rows, index, stride, 7);
-        // Pairs of numbers travel as doubles: rows (0, 1), (2, 3), … of columns 0, 1, 4, 5 (low) and 2, 3, 6, 7 (high).
-        Lanes low01 = Avx512F.UnpackLow(r0, r1).AsDouble(), low23 = Avx512F.UnpackLow(r2, r3).AsDouble(), low45 = Avx512F.UnpackLow(r4, r5).AsDouble(), low67 = Avx512F.UnpackLow(r6, r7).AsDouble();
-        Vector512<long> even = Vector512.Create(0L, 1, 8, 9, 4, 5, 12, 13), odd = Vector512.Create(2L, 3, 10, 11, 6, 7, 14, 15);
-        Lanes a = Avx512F.UnpackLow(low01, low23), b = Avx512F.UnpackLow(low45, low67), c = Avx512F.UnpackHigh(low01, low23), e = Avx512F.UnpackHigh(low45, low67);
-        c0 = Avx512F.PermuteVar8x64x2(a, even, b).AsSingle();
-        c4 = Avx512F.PermuteVar8x64x2(a, odd, b).AsSingle();
-        c1 = Avx512F.PermuteVar8x64x2(c, even, e).AsSingle();
-        c5 = Avx512F.PermuteVar8x64x2(c, odd, e).AsSingle();
-        Lanes high01 = Avx512F.UnpackHigh(r0, r1).AsDouble(), high23 = Avx512F.UnpackHigh(r2, r3).AsDouble(), high45 = Avx512F.UnpackHigh(r4, r5).AsDouble(), high67 = Avx512F.UnpackHigh(r6, r7).AsDouble();
-        a = Avx512F.UnpackLow(high01, high23);
-        b = Avx512F.UnpackLow(high45, high67);
-        c = Avx512F.UnpackHigh(high01, high23);
-        e = Avx512F.UnpackHigh(high45, high67);
-        c2 = Avx512F.PermuteVar8x64x2(a, even, b).AsSingle();
-        c6 = Avx512F.PermuteVar8x64x2(a, odd, b).AsSingle();
-        c3 = Avx512F.PermuteVar8x64x2(c, even, e).AsSingle();
-        c7 = Avx512F.PermuteVar8x64x2(c, odd, e).AsSingle();
-    }
-
-    /// <summary>Subtracts (x, y, z) of each lane from the row of four numbers at <c>rows + 4·index[l]</c>. One row may appear many times.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Subtract3(double* rows, int* index, Lanes x, Lanes y, Lanes z)
-    {
-        if (!Avx512F.IsSupported)
-        {
-            for (int l = 0; l < 8; l++)
-            {
-                double* row = rows + 4L * index[l];
-                row[0] -= x[l];
-                row[1] -= y[l];
-                row[2] -= z[l];
-            }
-            return;
-        }
-        Lanes xy = Avx512F.UnpackLow(x, y), z0 = Avx512F.UnpackLow(z, Lanes.Zero), yx = Avx512F.UnpackHigh(x, y), z1 = Avx512F.UnpackHigh(z, Lanes.Zero);
+        Lanes a02 = Avx512F.UnpackLow(c0, c1), a13 = Avx512F.UnpackHigh(c0, c1), b02 = Avx512F.UnpackLow(c2, c3), b13 = Avx512F.UnpackHigh(c2, c3);
         Vector512<long> low = Vector512.Create(0L, 1, 8, 9, 2, 3, 10, 11), high = Vector512.Create(4L, 5, 12, 13, 6, 7, 14, 15);
-        Subtract2(rows, index, 0, 2, Avx512F.PermuteVar8x64x2(xy, low, z0));
-        Subtract2(rows, index, 1, 3, Avx512F.PermuteVar8x64x2(yx, low, z1));
-        Subtract2(rows, index, 4, 6, Avx512F.PermuteVar8x64x2(xy, high, z0));
-        Subtract2(rows, index, 5, 7, Avx512F.PermuteVar8x64x2(yx, high, z1));
+        Lanes r02 = Avx512F.PermuteVar8x64x2(a02, low, b02), r46 = Avx512F.PermuteVar8x64x2(a02, high, b02);
+        Lanes r13 = Avx512F.PermuteVar8x64x2(a13, low, b13), r57 = Avx512F.PermuteVar8x64x2(a13, high, b13);
+        r02.GetLower().Store(to);
+        r13.GetLower().Store(to + 4);
+        r02.GetUpper().Store(to + 8);
+        r13.GetUpper().Store(to + 12);
+        r46.GetLower().Store(to + 16);
+        r57.GetLower().Store(to + 20);
+        r46.GetUpper().Store(to + 24);
+        r57.GetUpper().Store(to + 28);
     }
 
     /// <summary>Adds eight numbers at eight indices, one after the other: an index may come twice.</summary>
@@ -147,57 +84,11 @@ internal static unsafe class Rows
         to[index[7]] += values[7];
     }
 
-    /// <summary>Stores the lanes whose mask is set one after the other; what follows them is overwritten up to eight numbers.</summary>
-    /// <returns>How many.</returns>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static int Pack(Lanes mask, Lanes value, double* to)
-    {
-        if (Avx512F.IsSupported)
-        {
-            Avx512F.Compress(Lanes.Zero, mask, value).Store(to);
-            return BitOperations.PopCount((uint)Vector512.ExtractMostSignificantBits(mask));
-        }
-        int n = 0;
-        for (int l = 0; l < 8; l++) if (mask.AsInt64()[l] != 0) to[n++] = value[l];
-        return n;
-    }
-
-    /// <inheritdoc cref="Pack(Lanes, Lanes, double*)"/>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static int Pack(Lanes mask, Lanes value, float* to)
-    {
-        if (Avx512F.IsSupported)
-        {
-            Avx512F.ConvertToVector256Single(Avx512F.Compress(Lanes.Zero, mask, value)).Store(to);
-            return BitOperations.PopCount((uint)Vector512.ExtractMostSignificantBits(mask));
-        }
-        int n = 0;
-        for (int l = 0; l < 8; l++) if (mask.AsInt64()[l] != 0) to[n++] = (float)value[l];
-        return n;
-    }
-
-    /// <inheritdoc cref="Pack(Lanes, Lanes, double*)"/>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static int Pack(Lanes mask, Vector256<int> value, int* to)
-    {
-        if (Avx512F.IsSupported)
-        {
-            Avx512F.ConvertToVector256Int32(Avx512F.Compress(Vector512<long>.Zero, mask.AsInt64(), Avx512F.ConvertToVector512Int64(value))).Store(to);
-            return BitOperations.PopCount((uint)Vector512.ExtractMostSignificantBits(mask));
-        }
-        int n = 0;
-        for (int l = 0; l < 8; l++) if (mask.AsInt64()[l] != 0) to[n++] = value[l];
-        return n;
-    }
-
     /// <summary>Whole numbers as integers.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<int> ToInt32(Lanes x) => Avx512F.IsSupported
         ? Avx512F.ConvertToVector256Int32WithTruncation(x)
         : Vector256.Create((int)x[0], (int)x[1], (int)x[2], (int)x[3], (int)x[4], (int)x[5], (int)x[6], (int)x[7]);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Lanes Two(double* low, double* high) => Avx512F.InsertVector256(Vector256.Load(low).ToVector512Unsafe(), Vector256.Load(high), 1);
 
     /// <summary>Eight numbers in double precision.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -207,30 +98,4 @@ internal static unsafe class Rows
         var (lower, upper) = Vector256.Widen(Vector256.Load(from));
         return Vector512.Create(lower, upper);
     }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<float> Two(float* rows, int* index, int stride, int l) =>
-        Avx512DQ.InsertVector256(Vector256.Load(rows + (long)stride * index[l]).ToVector512Unsafe(), Vector256.Load(rows + (long)stride * index[l + 8]), 1);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<float> Column(float* rows, int* index, int stride)
-    {
-        float* c = stackalloc float[16];
-        for (int l = 0; l < 16; l++) c[l] = rows[(long)stride * index[l]];
-        return Vector512.Load(c);
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Subtract2(double* rows, int* index, int low, int high, Lanes both)
-    {
-        double* a = rows + 4L * index[low], b = rows + 4L * index[high];
-        // The second is read after the first is written: they may be one row.
-        (Vector256.Load(a) - both.GetLower()).Store(a);
-        (Vector256.Load(b) - both.GetUpper()).Store(b);
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Lanes Column(double* rows, int* index, int stride) => Vector512.Create(
-        rows[(long)stride * index[0]], rows[(long)stride * index[1]], rows[(long)stride * index[2]], rows[(long)stride * index[3]],
-        rows[(long)stride * index[4]], rows[(long)stride * index[5]], rows[(long)stride * index[6]], rows[(long)stride * index[7]]);
 }

@@ -7,14 +7,8 @@ namespace MsHpc.Atomistics.Potentials;
 
 public sealed unsafe partial class StillingerWeber
 {
-    private abstract class Kernel
-    {
-        public abstract void Prepare();
-        public abstract void Compute(Domain d, ref Tally tally);
-    }
-
     /// <summary>Lanes are central atoms; their neighbours pass by layer after layer, first to sum moments, then to take forces.</summary>
-    private sealed class Kernel<T> : Kernel where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    private sealed class Kernel<T> : Shells<T> where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
         // Numbers per layer, between the passes.
         private const int Ux = 0, Uy = 1, Uz = 2, H = 3, HOverR = 4, HSlope = 5, PairSlope = 6, Kind = 7, Kept = 8;
@@ -27,25 +21,19 @@ public sealed unsafe partial class StillingerWeber
 
         private readonly int _types, _pairs, _pairStride, _typeStride;
         private readonly bool _plainPowers, _oneExponential;
-        private readonly Shells<T> _shells;
-        private int _shift;
-        private readonly AlignedArray<T> _pair = new(), _angle = new(), _buffer = new(), _moments = new();
+        private readonly AlignedArray<T> _pair = new(), _angle = new();
 
-        public Kernel(StillingerWeber law)
+        public Kernel(StillingerWeber law) : base(law.Types, Cutoffs(law), Kept, 2 * Moments * law.Types)
         {
-            (_types, _pairs) = (law._types, law._types * law._types);
+            (_types, _pairs) = (law.Types, law.Types * law.Types);
             (_pairStride, _typeStride) = (_pairs + 16, _types + 16);
-            var cut = new double[_pairs];
             T* pair = _pair.Require(Parameters * _pairStride), angle = _angle.Require(2L * _pairs * _typeStride);
             (_plainPowers, _oneExponential) = (true, true);
-            // e^−25 is far below the rounding of single precision, as e^−40 is of double.
-            double least = typeof(T) == typeof(double) ? 40 : 25;
             for (int i = 0; i < _types; i++)
                 for (int j = 0; j < _types; j++)
                 {
                     var p = law.Pair(i, j);
                     int at = i * _types + j;
-                    cut[at] = Math.Max(0, Math.Min(law._cut[at], p.Sigma * (p.Range - Math.Clamp(p.Gamma, 1e-4, 1) / least)));
                     double[] row = [p.Range * p.Sigma, p.Sigma, p.Gamma * p.Sigma, p.A * p.Epsilon, p.B, p.P, p.Q];
                     for (int k = 0; k < Parameters; k++) pair[k * _pairStride + at] = T.CreateTruncating(row[k]);
                     _plainPowers &= p.P == 4 && p.Q == 0;
@@ -57,39 +45,37 @@ public sealed unsafe partial class StillingerWeber
                         (to[0], to[_typeStride]) = (T.CreateTruncating(strength), T.CreateTruncating(cosine));
                     }
                 }
-            _shells = new Shells<T>(_types, cut);
         }
 
-        public override void Prepare() => _shells.Forget();
-
-        public override void Compute(Domain d, ref Tally tally)
+        /// <summary>Where what is left is below rounding.</summary>
+        private static double[] Cutoffs(StillingerWeber law)
         {
-            _shells.Update(d);
-            _buffer.Require((long)Kept * Wide<T>.Width * (_shells.Deepest + 1));
-            _moments.Require(2L * Moments * Wide<T>.Width * _types);
-            // Vectors that find no register live on the stack. Where it does not start on a line of the cache each of them straddles two, at twice the
-            // time: so it is shifted by what the last call found.
-            byte* shift = stackalloc byte[_shift + 1];
-            *shift = 0;
-            int astray = _types == 1 ? Run<OneType>(ref tally) : Run<ManyTypes>(ref tally);
-            _shift = _shift + astray & 63;
-            _shells.Pull(d);
+            // e^−25 is far below the rounding of single precision, as e^−40 is of double.
+            double least = typeof(T) == typeof(double) ? 40 : 25;
+            double[] cut = [.. law.Cut];
+            for (int at = 0; at < cut.Length; at++)
+            {
+                var p = law.Pair(at / law.Types, at % law.Types);
+                cut[at] = Math.Max(0, Math.Min(cut[at], p.Sigma * (p.Range - Math.Clamp(p.Gamma, 1e-4, 1) / least)));
+            }
+            return cut;
         }
 
-        /// <returns>Bytes by which vectors on the stack are beyond a multiple of 64.</returns>
+        protected override int Run(Scratch groups, out double energy) => _types == 1 ? Run<OneType>(groups, out energy) : Run<ManyTypes>(groups, out energy);
+
         [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
-        private int Run<TTypes>(ref Tally tally) where TTypes : struct, ITypeCount
+        private int Run<TTypes>(Scratch groups, out double energy) where TTypes : struct, ITypeCount
         {
             bool one = typeof(TTypes) == typeof(OneType);
             int w = Wide<T>.Width, types = one ? 1 : _types, pairs = one ? 1 : _pairs, stride = _pairStride;
-            T* rows = _shells.Rows, forces = _shells.Forces, pair = _pair.Pointer, buffer = _buffer.Pointer, moments = _moments.Pointer, effective = moments + types * Moments * w;
-            int* first = _shells.First;
+            T* rows = Rows, forces = Forces, pair = _pair.Pointer, buffer = groups.Buffer, moments = buffer + (long)Kept * w * (groups.Deepest + 1), effective = moments + types * Moments * w;
+            int* first = groups.First;
             bool plainPowers = _plainPowers, oneExponential = _oneExponential;
             Vector512<T> zero = Vector512<T>.Zero, unit = Vector512<T>.One, near = Wide<T>.Of(1e4), half = Wide<T>.Of(0.5), four = Wide<T>.Of(4);
-            Lanes energy = Lanes.Zero;
-            for (int g = 0; g < _shells.Groups; g++)
+            Lanes total = Lanes.Zero;
+            for (int g = 0; g < groups.Groups; g++)
             {
-                int* center = _shells.Centers + g * w, neighbors = _shells.Neighbors + (long)first[g] * w;
+                int* center = groups.Centers + g * w, neighbors = groups.Neighbors + (long)first[g] * w;
                 int depth = first[g + 1] - first[g];
                 Wide<T>.LoadRows(rows, center, out var xi, out var yi, out var zi, out var ti);
                 Vector512<T> sum = zero;
@@ -235,10 +221,10 @@ public sealed unsafe partial class StillingerWeber
                     }
                 }
                 Wide<T>.AddRows(forces, center, fx, fy, fz);
-                energy += Wide<T>.Widen(sum);
+                total += Wide<T>.Widen(sum);
             }
-            tally.Energy += Vector512.Sum(energy);
-            Lanes probe = energy;
+            energy = Vector512.Sum(total);
+            Lanes probe = total;
             return (int)((nint)(&probe) & 63);
         }
     }

@@ -1,4 +1,3 @@
-using MsHpc.Atomistics.Neighbors;
 using MsHpc.Core;
 
 namespace MsHpc.Atomistics.Potentials;
@@ -36,14 +35,10 @@ public readonly record struct StillingerWeberTriplet(double Epsilon, double Sigm
 /// <para>Mixed precision takes coordinates in single, so its error grows with the box: for disturbed silicon (rms force 2.6 eV/Å) force errors are
 /// 1.2·10⁻⁵ of that rms (largest 9·10⁻⁵) in a box of 87 Å, 1.5·10⁻⁶ (largest 10⁻⁵) in one of 16 Å; the energy is off by 10⁻⁶ eV per atom.</para>
 /// </remarks>
-public sealed unsafe partial class StillingerWeber : Interaction
+public sealed unsafe partial class StillingerWeber : TripletPotential<StillingerWeberTriplet>
 {
     private static readonly string[] Columns = ["epsilon", "sigma", "a", "lambda", "gamma", "cos(theta0)", "A", "B", "p", "q", "tol"];
-    private readonly int _types;
-    private readonly StillingerWeberTriplet[] _triplets;
-    private readonly double[] _cut;
     private readonly string _source;
-    private readonly Kernel _kernel;
 
     /// <param name="types">Kinds of atoms, T.</param>
     /// <param name="triplets">Parameters of types (i, j, k), i the vertex.</param>
@@ -51,33 +46,7 @@ public sealed unsafe partial class StillingerWeber : Interaction
     /// <param name="source">Where the parameters come from, for the log.</param>
     /// <exception cref="InputException">Parameters out of range; λε or cos θ₀ that differ by more than 10⁻⁵ between (i, j, k) and (i, k, j).</exception>
     public StillingerWeber(int types, Func<int, int, int, StillingerWeberTriplet> triplets, Precision precision = Precision.Double, string source = "parameters given")
-    {
-        (_types, _source) = (types, source);
-        _triplets = new StillingerWeberTriplet[types * types * types];
-        _cut = new double[types * types];
-        for (int i = 0; i < types; i++)
-            for (int j = 0; j < types; j++)
-                for (int k = 0; k < types; k++) _triplets[(i * types + j) * types + k] = triplets(i, j, k);
-        for (int i = 0; i < types; i++)
-            for (int j = 0; j < types; j++)
-            {
-                var p = Pair(i, j);
-                if (!(p.Epsilon >= 0 && p.Sigma > 0 && p.Range > 0 && p.Gamma >= 0 && p.A >= 0 && p.B >= 0 && p.P >= 0 && p.Q >= 0 && p.Tolerance >= 0))
-                    throw new InputException($"Stillinger-Weber triplet {i + 1} {j + 1} {j + 1}: {p}; sigma and a must be positive, nothing else but cos(theta0) and lambda negative");
-                double cut = p.Range * p.Sigma;
-                if (p.Tolerance > 0) cut += Math.Min(1, p.Gamma) * p.Sigma / Math.Log(Math.Min(p.Tolerance, 0.01));
-                _cut[i * types + j] = Math.Max(0, cut);
-                for (int k = 0; k < j; k++)
-                {
-                    var (a, b) = (_triplets[(i * types + j) * types + k], _triplets[(i * types + k) * types + j]);
-                    double difference = Math.Abs(a.Lambda * a.Epsilon - b.Lambda * b.Epsilon);
-                    if (difference > SameAngle * Math.Abs(a.Lambda * a.Epsilon) || Math.Abs(a.Cosine - b.Cosine) > SameAngle)
-                        throw new InputException($"Stillinger-Weber triplets {i + 1} {j + 1} {k + 1} and {i + 1} {k + 1} {j + 1} are the same angle but differ in epsilon, lambda or cos(theta0)");
-                }
-            }
-        Cutoff = _cut.Max();
-        _kernel = precision == Precision.Double ? new Kernel<double>(this) : new Kernel<float>(this);
-    }
+        : base(types, triplets, precision) => _source = source;
 
     /// <summary>Silicon with the parameters of the paper (ε = 2.1683 eV, as LAMMPS has it: a cohesive energy of 4.63 eV but for the last digit).</summary>
     public static StillingerWeber Silicon(Precision precision = Precision.Double) => new(1,
@@ -102,23 +71,30 @@ public sealed unsafe partial class StillingerWeber : Interaction
     /// <inheritdoc/>
     public override string Description => $"Stillinger-Weber (Phys. Rev. B 31, 5262), {_source}";
 
-    /// <inheritdoc/>
-    public override double Cutoff { get; }
-
-    /// <inheritdoc/>
-    public override ListKind Lists => ListKind.Full;
-
-    /// <inheritdoc/>
-    public override void Prepare(Domain domain) => _kernel.Prepare();
-
-    /// <inheritdoc/>
-    public override void Compute(Domain domain, Want want, ref Tally tally)
+    private protected override void Check()
     {
-        if ((want & Want.PerAtom) != 0) Scalar(domain, ref tally);
-        else _kernel.Compute(domain, ref tally);
+        for (int i = 0; i < Types; i++)
+            for (int j = 0; j < Types; j++)
+            {
+                var p = Pair(i, j);
+                if (!(p.Epsilon >= 0 && p.Sigma > 0 && p.Range > 0 && p.Gamma >= 0 && p.A >= 0 && p.B >= 0 && p.P >= 0 && p.Q >= 0 && p.Tolerance >= 0))
+                    throw new InputException($"Stillinger-Weber triplet {i + 1} {j + 1} {j + 1}: {p}; sigma and a must be positive, nothing else but cos(theta0) and lambda negative");
+                double cut = p.Range * p.Sigma;
+                if (p.Tolerance > 0) cut += Math.Min(1, p.Gamma) * p.Sigma / Math.Log(Math.Min(p.Tolerance, 0.01));
+                Cut[i * Types + j] = Math.Max(0, cut);
+                for (int k = 0; k < j; k++)
+                {
+                    var (a, b) = (Triplet(i, j, k), Triplet(i, k, j));
+                    double difference = Math.Abs(a.Lambda * a.Epsilon - b.Lambda * b.Epsilon);
+                    if (difference > SameAngle * Math.Abs(a.Lambda * a.Epsilon) || Math.Abs(a.Cosine - b.Cosine) > SameAngle)
+                        throw new InputException($"Stillinger-Weber triplets {i + 1} {j + 1} {k + 1} and {i + 1} {k + 1} {j + 1} are the same angle but differ in epsilon, lambda or cos(theta0)");
+                }
+            }
     }
 
-    private StillingerWeberTriplet Pair(int i, int j) => _triplets[(i * _types + j) * _types + j];
+    private protected override Shells MakeKernel<T>() => new Kernel<T>(this);
+
+    private StillingerWeberTriplet Pair(int i, int j) => Triplet(i, j, j);
 
     /// <summary>How much λε (relative) and cos θ₀ of an angle may depend on its direction: files round them.</summary>
     private const double SameAngle = 1e-5;
@@ -126,40 +102,33 @@ public sealed unsafe partial class StillingerWeber : Interaction
     /// <summary>λε and cos θ₀ of an angle, means of both its directions.</summary>
     private (double Strength, double Cosine) Angle(int i, int j, int k)
     {
-        var (p, q) = (_triplets[(i * _types + j) * _types + k], _triplets[(i * _types + k) * _types + j]);
+        var (p, q) = (Triplet(i, j, k), Triplet(i, k, j));
         return (0.5 * (p.Lambda * p.Epsilon + q.Lambda * q.Epsilon), 0.5 * (p.Cosine + q.Cosine));
     }
 
-    /// <summary>Triplets one by one, with energies and virials per atom.</summary>
-    internal void Scalar(Domain d, ref Tally tally)
+    private protected override void Scalar(Domain d, int i, List<Neighbor> shell, ref Tally tally)
     {
-        var shell = new List<(int Slot, double X, double Y, double Z, double R)>();
-        for (int i = 0; i < d.OwnedSlots; i++)
+        int ti = d.Type[i];
+        for (int a = 0; a < shell.Count; a++)
         {
-            if (d.Tag[i] < 0) continue;
-            int ti = d.Type[i];
-            AtomTerms.Shell(d, i, _cut.AsSpan(ti * _types, _types), shell);
-            for (int a = 0; a < shell.Count; a++)
+            var j = shell[a];
+            int tj = d.Type[j.Slot];
+            var p = Pair(ti, tj);
+            double s = 1 / (j.R - p.Range * p.Sigma), br = p.B * Math.Pow(p.Sigma / j.R, p.P), cr = Math.Pow(p.Sigma / j.R, p.Q);
+            double exp = p.A * p.Epsilon * Math.Exp(p.Sigma * s), slope = exp * ((p.Q * cr - p.P * br) / j.R - (br - cr) * p.Sigma * s * s);
+            // Each of the two atoms of a pair brings one half.
+            AtomTerms.AddPair(d, i, j.Slot, 0.5 * exp * (br - cr), -0.5 * slope / j.R, j.X, j.Y, j.Z, ref tally);
+            double h = Math.Exp(p.Gamma * p.Sigma * s), hSlope = -p.Gamma * p.Sigma * s * s * h;
+            for (int b = 0; b < a; b++)
             {
-                var j = shell[a];
-                int tj = d.Type[j.Slot];
-                var p = Pair(ti, tj);
-                double s = 1 / (j.R - p.Range * p.Sigma), br = p.B * Math.Pow(p.Sigma / j.R, p.P), cr = Math.Pow(p.Sigma / j.R, p.Q);
-                double exp = p.A * p.Epsilon * Math.Exp(p.Sigma * s), slope = exp * ((p.Q * cr - p.P * br) / j.R - (br - cr) * p.Sigma * s * s);
-                // Each of the two atoms of a pair brings one half.
-                AtomTerms.AddPair(d, i, j.Slot, 0.5 * exp * (br - cr), -0.5 * slope / j.R, j.X, j.Y, j.Z, ref tally);
-                double h = Math.Exp(p.Gamma * p.Sigma * s), hSlope = -p.Gamma * p.Sigma * s * s * h;
-                for (int b = 0; b < a; b++)
-                {
-                    var k = shell[b];
-                    int tk = d.Type[k.Slot];
-                    var q = Pair(ti, tk);
-                    var (strength, cosine0) = Angle(ti, tj, tk);
-                    double sk = 1 / (k.R - q.Range * q.Sigma), hk = Math.Exp(q.Gamma * q.Sigma * sk), hkSlope = -q.Gamma * q.Sigma * sk * sk * hk;
-                    double cosine = (j.X * k.X + j.Y * k.Y + j.Z * k.Z) / (j.R * k.R), delta = cosine - cosine0;
-                    double dj = strength * delta * delta * hSlope * hk, dk = strength * delta * delta * h * hkSlope, dc = 2 * strength * delta * h * hk;
-                    AtomTerms.AddAngle(d, i, j, k, strength * delta * delta * h * hk, dj, dk, dc, cosine, ref tally);
-                }
+                var k = shell[b];
+                int tk = d.Type[k.Slot];
+                var q = Pair(ti, tk);
+                var (strength, cosine0) = Angle(ti, tj, tk);
+                double sk = 1 / (k.R - q.Range * q.Sigma), hk = Math.Exp(q.Gamma * q.Sigma * sk), hkSlope = -q.Gamma * q.Sigma * sk * sk * hk;
+                double cosine = (j.X * k.X + j.Y * k.Y + j.Z * k.Z) / (j.R * k.R), delta = cosine - cosine0;
+                double dj = strength * delta * delta * hSlope * hk, dk = strength * delta * delta * h * hkSlope, dc = 2 * strength * delta * h * hk;
+                AtomTerms.AddAngle(d, i, j, k, strength * delta * delta * h * hk, dj, dk, dc, cosine, ref tally);
             }
         }
     }

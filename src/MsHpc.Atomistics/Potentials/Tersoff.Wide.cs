@@ -7,14 +7,8 @@ namespace MsHpc.Atomistics.Potentials;
 
 public sealed unsafe partial class Tersoff
 {
-    private abstract class Kernel
-    {
-        public abstract void Prepare();
-        public abstract void Compute(Domain d, ref Tally tally);
-    }
-
     /// <summary>Lanes are central atoms, their neighbours lie in layers; for each layer j one pass over the others for ζ, one for what it moves.</summary>
-    private sealed class Kernel<T> : Kernel where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    private sealed class Kernel<T> : Shells<T> where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
         // Numbers per layer: geometry, the switch of the bond, the gradient; and of the terms of one ζ: cosine, ∂/∂r_ik, ∂/∂cos.
         private const int Ux = 0, Uy = 1, Uz = 2, R = 3, InverseR = 4, Fc = 5, FcSlope = 6, Kind = 7, Gx = 8, Gy = 9, Gz = 10, Cos = 11, Dk = 12, Dc = 13, Kept = 14;
@@ -25,16 +19,13 @@ public sealed unsafe partial class Tersoff
 
         private readonly int _types, _triplets, _stride;
         private readonly bool _ownSwitch, _exponential, _cubes, _linear;
-        private readonly Shells<T> _shells;
-        private int _shift;
-        private readonly AlignedArray<T> _table = new(), _buffer = new();
+        private readonly AlignedArray<T> _table = new();
 
-        public Kernel(Tersoff law)
+        public Kernel(Tersoff law) : base(law.Types, law.Cut, Kept)
         {
-            _types = law._types;
+            _types = law.Types;
             _triplets = _types * _types * _types;
             _stride = _triplets + 16;
-            _shells = new Shells<T>(_types, law._cut);
             T* table = _table.Require(Parameters * _stride);
             for (int i = 0; i < _types; i++)
                 for (int j = 0; j < _types; j++)
@@ -54,34 +45,20 @@ public sealed unsafe partial class Tersoff
                     }
         }
 
-        public override void Prepare() => _shells.Forget();
+        protected override int Run(Scratch groups, out double energy) => _types == 1 ? Run<OneType>(groups, out energy) : Run<ManyTypes>(groups, out energy);
 
-        public override void Compute(Domain d, ref Tally tally)
-        {
-            _shells.Update(d);
-            _buffer.Require((long)Kept * Wide<T>.Width * (_shells.Deepest + 1));
-            // Vectors that find no register live on the stack. Where it does not start on a line of the cache each of them straddles two, at twice the
-            // time: so it is shifted by what the last call found.
-            byte* shift = stackalloc byte[_shift + 1];
-            *shift = 0;
-            int astray = _types == 1 ? Run<OneType>(ref tally) : Run<ManyTypes>(ref tally);
-            _shift = _shift + astray & 63;
-            _shells.Pull(d);
-        }
-
-        /// <returns>Bytes by which vectors on the stack are beyond a multiple of 64.</returns>
         [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
-        private int Run<TTypes>(ref Tally tally) where TTypes : struct, ITypeCount
+        private int Run<TTypes>(Scratch groups, out double energy) where TTypes : struct, ITypeCount
         {
             bool one = typeof(TTypes) == typeof(OneType), ownSwitch = !one && _ownSwitch, exponential = _exponential, cubes = _cubes, linear = _linear;
             int w = Wide<T>.Width, types = one ? 1 : _types, count = one ? 1 : _triplets, stride = _stride, layer = Kept * w;
-            T* rows = _shells.Rows, forces = _shells.Forces, table = _table.Pointer, buffer = _buffer.Pointer;
-            int* first = _shells.First;
+            T* rows = Rows, forces = Forces, table = _table.Pointer, buffer = groups.Buffer;
+            int* first = groups.First;
             Vector512<T> zero = Vector512<T>.Zero, unit = Vector512<T>.One, far = Wide<T>.Of(100), limit = Wide<T>.Of(typeof(T) == typeof(double) ? Limit : 40);
-            Lanes energy = Lanes.Zero;
-            for (int g = 0; g < _shells.Groups; g++)
+            Lanes total = Lanes.Zero;
+            for (int g = 0; g < groups.Groups; g++)
             {
-                int* center = _shells.Centers + g * w, neighbors = _shells.Neighbors + (long)first[g] * w;
+                int* center = groups.Centers + g * w, neighbors = groups.Neighbors + (long)first[g] * w;
                 T* end = buffer + (first[g + 1] - first[g]) * layer;
                 Wide<T>.LoadRows(rows, center, out var xi, out var yi, out var zi, out var ti);
                 int* next = neighbors;
@@ -199,10 +176,10 @@ public sealed unsafe partial class Tersoff
                     Wide<T>.AddRows(forces, next, -gx, -gy, -gz);
                 }
                 Wide<T>.AddRows(forces, center, fx, fy, fz);
-                energy += Wide<T>.Widen(sum);
+                total += Wide<T>.Widen(sum);
             }
-            tally.Energy += Vector512.Sum(energy);
-            Lanes probe = energy;
+            energy = Vector512.Sum(total);
+            Lanes probe = total;
             return (int)((nint)(&probe) & 63);
         }
 

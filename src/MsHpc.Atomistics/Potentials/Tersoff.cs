@@ -1,4 +1,3 @@
-using MsHpc.Atomistics.Neighbors;
 using MsHpc.Core;
 
 namespace MsHpc.Atomistics.Potentials;
@@ -40,14 +39,10 @@ public readonly record struct TersoffTriplet(double M, double Gamma, double Lamb
 /// <para>Mixed precision takes coordinates in single, so its error grows with the box: for disturbed T2 silicon (rms force 2.8 eV/Å) force errors are
 /// 1.4·10⁻⁵ of that rms (largest 1.8·10⁻⁴) in a box of 87 Å, 1.5·10⁻⁶ (largest 7·10⁻⁶) in one of 16 Å; the energy is off by less than 10⁻⁶ eV per atom.</para>
 /// </remarks>
-public sealed unsafe partial class Tersoff : Interaction
+public sealed unsafe partial class Tersoff : TripletPotential<TersoffTriplet>
 {
     private static readonly string[] Columns = ["m", "gamma", "lambda3", "c", "d", "cos(theta0)", "n", "beta", "lambda2", "B", "R", "D", "lambda1", "A"];
-    private readonly int _types;
-    private readonly TersoffTriplet[] _triplets;
-    private readonly double[] _cut;
     private readonly string _source;
-    private readonly Kernel _kernel;
 
     /// <param name="types">Kinds of atoms, T.</param>
     /// <param name="triplets">Parameters of types (i, j, k): the bond i–j seen by neighbour k of i.</param>
@@ -55,28 +50,7 @@ public sealed unsafe partial class Tersoff : Interaction
     /// <param name="source">Where the parameters come from, for the log.</param>
     /// <exception cref="InputException">Parameters out of range.</exception>
     public Tersoff(int types, Func<int, int, int, TersoffTriplet> triplets, Precision precision = Precision.Double, string source = "parameters given")
-    {
-        (_types, _source) = (types, source);
-        _triplets = new TersoffTriplet[types * types * types];
-        _cut = new double[types * types];
-        for (int i = 0; i < types; i++)
-            for (int j = 0; j < types; j++)
-                for (int k = 0; k < types; k++)
-                {
-                    var p = triplets(i, j, k);
-                    string? fault = p.M is not (1 or 3) ? "m must be 1 or 3"
-                        : !(p.R > 0 && p.HalfWidth >= 0 && p.HalfWidth <= p.R) ? "R must be positive and D between 0 and R"
-                        : !(p.C >= 0 && p.D >= 0 && p.Gamma >= 0 && p.N >= 0 && p.Beta >= 0 && p.Lambda1 >= 0 && p.Lambda2 >= 0 && p.A >= 0 && p.B >= 0) ? "only lambda3 and cos(theta0) may be negative"
-                        : p.D == 0 && p.C != 0 ? "d is 0: g divides by it"
-                        : j == k && p.Beta > 0 && p.N == 0 ? "n is 0 although beta is not"
-                        : null;
-                    if (fault != null) throw new InputException($"Tersoff triplet {i + 1} {j + 1} {k + 1}: {p}: {fault}");
-                    _triplets[(i * types + j) * types + k] = p;
-                    _cut[i * types + k] = Math.Max(_cut[i * types + k], p.R + p.HalfWidth);
-                }
-        Cutoff = _cut.Max();
-        _kernel = precision == Precision.Double ? new Kernel<double>(this) : new Kernel<float>(this);
-    }
+        : base(types, triplets, precision) => _source = source;
 
     /// <summary>Parameters from a file of LAMMPS' pair style tersoff.</summary>
     /// <param name="path">File, e.g. SiC.tersoff.</param>
@@ -97,54 +71,49 @@ public sealed unsafe partial class Tersoff : Interaction
     /// <inheritdoc/>
     public override string Description => $"Tersoff (Phys. Rev. B 37, 6991; 39, 5566), {_source}";
 
-    /// <inheritdoc/>
-    public override double Cutoff { get; }
-
-    /// <inheritdoc/>
-    public override ListKind Lists => ListKind.Full;
-
-    /// <inheritdoc/>
-    public override void Prepare(Domain domain) => _kernel.Prepare();
-
-    /// <inheritdoc/>
-    public override void Compute(Domain domain, Want want, ref Tally tally)
+    private protected override void Check()
     {
-        if ((want & Want.PerAtom) != 0) Scalar(domain, ref tally);
-        else _kernel.Compute(domain, ref tally);
+        for (int i = 0; i < Types; i++)
+            for (int j = 0; j < Types; j++)
+                for (int k = 0; k < Types; k++)
+                {
+                    var p = Triplet(i, j, k);
+                    string? fault = p.M is not (1 or 3) ? "m must be 1 or 3"
+                        : !(p.R > 0 && p.HalfWidth >= 0 && p.HalfWidth <= p.R) ? "R must be positive and D between 0 and R"
+                        : !(p.C >= 0 && p.D >= 0 && p.Gamma >= 0 && p.N >= 0 && p.Beta >= 0 && p.Lambda1 >= 0 && p.Lambda2 >= 0 && p.A >= 0 && p.B >= 0) ? "only lambda3 and cos(theta0) may be negative"
+                        : p.D == 0 && p.C != 0 ? "d is 0: g divides by it"
+                        : j == k && p.Beta > 0 && p.N == 0 ? "n is 0 although beta is not"
+                        : null;
+                    if (fault != null) throw new InputException($"Tersoff triplet {i + 1} {j + 1} {k + 1}: {p}: {fault}");
+                    Cut[i * Types + k] = Math.Max(Cut[i * Types + k], p.R + p.HalfWidth);
+                }
     }
 
-    private TersoffTriplet Triplet(int i, int j, int k) => _triplets[(i * _types + j) * _types + k];
+    private protected override Shells MakeKernel<T>() => new Kernel<T>(this);
 
-    /// <summary>Bond by bond, with energies and virials per atom.</summary>
-    internal void Scalar(Domain d, ref Tally tally)
+    private protected override void Scalar(Domain d, int i, List<Neighbor> shell, ref Tally tally)
     {
-        var shell = new List<(int Slot, double X, double Y, double Z, double R)>();
-        for (int i = 0; i < d.OwnedSlots; i++)
+        int ti = d.Type[i];
+        for (int a = 0; a < shell.Count; a++)
         {
-            if (d.Tag[i] < 0) continue;
-            int ti = d.Type[i];
-            AtomTerms.Shell(d, i, _cut.AsSpan(ti * _types, _types), shell);
-            for (int a = 0; a < shell.Count; a++)
+            var j = shell[a];
+            int tj = d.Type[j.Slot];
+            var p = Triplet(ti, tj, tj);
+            var (fc, fcSlope) = Switch(p, j.R);
+            if (fc == 0) continue;
+            double zeta = 0;
+            for (int b = 0; b < shell.Count; b++)
+                if (b != a) zeta += Zeta(Triplet(ti, tj, d.Type[shell[b].Slot]), j, shell[b]).Value;
+            var (order, orderSlope) = BondOrder(p, zeta);
+            double repulsive = 0.5 * p.A * Math.Exp(-p.Lambda1 * j.R), attractive = 0.5 * p.B * Math.Exp(-p.Lambda2 * j.R);
+            double slope = repulsive * (fcSlope - p.Lambda1 * fc) - order * attractive * (fcSlope - p.Lambda2 * fc);
+            AtomTerms.AddPair(d, i, j.Slot, fc * (repulsive - order * attractive), -slope / j.R, j.X, j.Y, j.Z, ref tally);
+            double dZeta = -fc * attractive * orderSlope;
+            for (int b = 0; b < shell.Count; b++)
             {
-                var j = shell[a];
-                int tj = d.Type[j.Slot];
-                var p = Triplet(ti, tj, tj);
-                var (fc, fcSlope) = Switch(p, j.R);
-                if (fc == 0) continue;
-                double zeta = 0;
-                for (int b = 0; b < shell.Count; b++)
-                    if (b != a) zeta += Zeta(Triplet(ti, tj, d.Type[shell[b].Slot]), j, shell[b]).Value;
-                var (order, orderSlope) = BondOrder(p, zeta);
-                double repulsive = 0.5 * p.A * Math.Exp(-p.Lambda1 * j.R), attractive = 0.5 * p.B * Math.Exp(-p.Lambda2 * j.R);
-                double slope = repulsive * (fcSlope - p.Lambda1 * fc) - order * attractive * (fcSlope - p.Lambda2 * fc);
-                AtomTerms.AddPair(d, i, j.Slot, fc * (repulsive - order * attractive), -slope / j.R, j.X, j.Y, j.Z, ref tally);
-                double dZeta = -fc * attractive * orderSlope;
-                for (int b = 0; b < shell.Count; b++)
-                {
-                    if (b == a) continue;
-                    var z = Zeta(Triplet(ti, tj, d.Type[shell[b].Slot]), j, shell[b]);
-                    AtomTerms.AddAngle(d, i, j, shell[b], 0, dZeta * z.Dj, dZeta * z.Dk, dZeta * z.Dc, z.Cosine, ref tally);
-                }
+                if (b == a) continue;
+                var z = Zeta(Triplet(ti, tj, d.Type[shell[b].Slot]), j, shell[b]);
+                AtomTerms.AddAngle(d, i, j, shell[b], 0, dZeta * z.Dj, dZeta * z.Dk, dZeta * z.Dc, z.Cosine, ref tally);
             }
         }
     }
@@ -158,8 +127,7 @@ public sealed unsafe partial class Tersoff : Interaction
     }
 
     /// <summary>One term of ζ_ij, its derivatives by r_ij, r_ik and the cosine, and the cosine.</summary>
-    private static (double Value, double Dj, double Dk, double Dc, double Cosine) Zeta(in TersoffTriplet p,
-        in (int Slot, double X, double Y, double Z, double R) j, in (int Slot, double X, double Y, double Z, double R) k)
+    private static (double Value, double Dj, double Dk, double Dc, double Cosine) Zeta(in TersoffTriplet p, in Neighbor j, in Neighbor k)
     {
         var (fc, slope) = Switch(p, k.R);
         if (fc == 0) return default;

@@ -107,6 +107,10 @@ internal static unsafe class Wide<T> where T : unmanaged, IBinaryFloatingPointIe
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<T> Log(Vector512<T> x) => typeof(T) == typeof(double) ? Vector512.Log(x.AsDouble()).As<double, T>() : Vector512.Log(x.AsSingle()).As<float, T>();
 
+    /// <summary>The largest whole number not above x.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<T> Floor(Vector512<T> x) => typeof(T) == typeof(double) ? Vector512.Floor(x.AsDouble()).As<double, T>() : Vector512.Floor(x.AsSingle()).As<float, T>();
+
     /// <summary>Sum over lanes, in double.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes Widen(Vector512<T> x)
@@ -184,6 +188,116 @@ internal static unsafe class Wide<T> where T : unmanaged, IBinaryFloatingPointIe
             y = Avx512F.UnpackHigh(xy01, xy23).As<double, T>();
             z = Avx512F.UnpackLow(zw01, zw23).As<double, T>();
             w = Avx512F.UnpackHigh(zw01, zw23).As<double, T>();
+        }
+    }
+
+    /// <summary>Columns of the rows of eight numbers at <c>rows + offset[l]</c>. A gather would touch the same cache lines one number at a time.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void LoadRows(T* rows, int* offset, out Vector512<T> c0, out Vector512<T> c1, out Vector512<T> c2, out Vector512<T> c3,
+        out Vector512<T> c4, out Vector512<T> c5, out Vector512<T> c6, out Vector512<T> c7)
+    {
+        if (!Avx512DQ.IsSupported)
+        {
+            c0 = Column(rows, offset);
+            c1 = Column(rows + 1, offset);
+            c2 = Column(rows + 2, offset);
+            c3 = Column(rows + 3, offset);
+            c4 = Column(rows + 4, offset);
+            c5 = Column(rows + 5, offset);
+            c6 = Column(rows + 6, offset);
+            c7 = Column(rows + 7, offset);
+        }
+        else if (typeof(T) == typeof(double)) LoadEight((double*)rows, offset, out c0, out c1, out c2, out c3, out c4, out c5, out c6, out c7);
+        else LoadEight((float*)rows, offset, out c0, out c1, out c2, out c3, out c4, out c5, out c6, out c7);
+    }
+
+    // Two methods: one with both ways in it is too long for the compiler to inline.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void LoadEight(double* rows, int* offset, out Vector512<T> c0, out Vector512<T> c1, out Vector512<T> c2, out Vector512<T> c3,
+        out Vector512<T> c4, out Vector512<T> c5, out Vector512<T> c6, out Vector512<T> c7)
+    {
+        Lanes r0 = Vector512.Load(rows + (long)offset[0]), r1 = Vector512.Load(rows + (long)offset[1]);
+        Lanes r2 = Vector512.Load(rows + (long)offset[2]), r3 = Vector512.Load(rows + (long)offset[3]);
+        Lanes r4 = Vector512.Load(rows + (long)offset[4]), r5 = Vector512.Load(rows + (long)offset[5]);
+        Lanes r6 = Vector512.Load(rows + (long)offset[6]), r7 = Vector512.Load(rows + (long)offset[7]);
+        Lanes even01 = Avx512F.UnpackLow(r0, r1), even23 = Avx512F.UnpackLow(r2, r3), even45 = Avx512F.UnpackLow(r4, r5), even67 = Avx512F.UnpackLow(r6, r7);
+        // 128-bit parts: 0x88 takes parts 0 and 2 of both, 0xDD parts 1 and 3.
+        Lanes a = Avx512F.Shuffle4x128(even01, even23, 0x88), b = Avx512F.Shuffle4x128(even45, even67, 0x88);
+        Lanes c = Avx512F.Shuffle4x128(even01, even23, 0xDD), e = Avx512F.Shuffle4x128(even45, even67, 0xDD);
+        c0 = Avx512F.Shuffle4x128(a, b, 0x88).As<double, T>();
+        c4 = Avx512F.Shuffle4x128(a, b, 0xDD).As<double, T>();
+        c2 = Avx512F.Shuffle4x128(c, e, 0x88).As<double, T>();
+        c6 = Avx512F.Shuffle4x128(c, e, 0xDD).As<double, T>();
+        Lanes odd01 = Avx512F.UnpackHigh(r0, r1), odd23 = Avx512F.UnpackHigh(r2, r3), odd45 = Avx512F.UnpackHigh(r4, r5), odd67 = Avx512F.UnpackHigh(r6, r7);
+        a = Avx512F.Shuffle4x128(odd01, odd23, 0x88);
+        b = Avx512F.Shuffle4x128(odd45, odd67, 0x88);
+        c = Avx512F.Shuffle4x128(odd01, odd23, 0xDD);
+        e = Avx512F.Shuffle4x128(odd45, odd67, 0xDD);
+        c1 = Avx512F.Shuffle4x128(a, b, 0x88).As<double, T>();
+        c5 = Avx512F.Shuffle4x128(a, b, 0xDD).As<double, T>();
+        c3 = Avx512F.Shuffle4x128(c, e, 0x88).As<double, T>();
+        c7 = Avx512F.Shuffle4x128(c, e, 0xDD).As<double, T>();
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void LoadEight(float* rows, int* offset, out Vector512<T> c0, out Vector512<T> c1, out Vector512<T> c2, out Vector512<T> c3,
+        out Vector512<T> c4, out Vector512<T> c5, out Vector512<T> c6, out Vector512<T> c7)
+    {
+        // Row l below, row l + 8 above.
+        Vector512<float> r0 = Both(rows, offset, 0), r1 = Both(rows, offset, 1), r2 = Both(rows, offset, 2), r3 = Both(rows, offset, 3);
+        Vector512<float> r4 = Both(rows, offset, 4), r5 = Both(rows, offset, 5), r6 = Both(rows, offset, 6), r7 = Both(rows, offset, 7);
+        // Pairs of numbers travel as doubles: rows (0, 1), (2, 3), … of columns 0, 1, 4, 5 (low) and 2, 3, 6, 7 (high).
+        Lanes low01 = Avx512F.UnpackLow(r0, r1).AsDouble(), low23 = Avx512F.UnpackLow(r2, r3).AsDouble(), low45 = Avx512F.UnpackLow(r4, r5).AsDouble(), low67 = Avx512F.UnpackLow(r6, r7).AsDouble();
+        Vector512<long> even = Vector512.Create(0L, 1, 8, 9, 4, 5, 12, 13), odd = Vector512.Create(2L, 3, 10, 11, 6, 7, 14, 15);
+        Lanes a = Avx512F.UnpackLow(low01, low23), b = Avx512F.UnpackLow(low45, low67), c = Avx512F.UnpackHigh(low01, low23), e = Avx512F.UnpackHigh(low45, low67);
+        c0 = Avx512F.PermuteVar8x64x2(a, even, b).As<double, T>();
+        c4 = Avx512F.PermuteVar8x64x2(a, odd, b).As<double, T>();
+        c1 = Avx512F.PermuteVar8x64x2(c, even, e).As<double, T>();
+        c5 = Avx512F.PermuteVar8x64x2(c, odd, e).As<double, T>();
+        Lanes high01 = Avx512F.UnpackHigh(r0, r1).AsDouble(), high23 = Avx512F.UnpackHigh(r2, r3).AsDouble(), high45 = Avx512F.UnpackHigh(r4, r5).AsDouble(), high67 = Avx512F.UnpackHigh(r6, r7).AsDouble();
+        a = Avx512F.UnpackLow(high01, high23);
+        b = Avx512F.UnpackLow(high45, high67);
+        c = Avx512F.UnpackHigh(high01, high23);
+        e = Avx512F.UnpackHigh(high45, high67);
+        c2 = Avx512F.PermuteVar8x64x2(a, even, b).As<double, T>();
+        c6 = Avx512F.PermuteVar8x64x2(a, odd, b).As<double, T>();
+        c3 = Avx512F.PermuteVar8x64x2(c, even, e).As<double, T>();
+        c7 = Avx512F.PermuteVar8x64x2(c, odd, e).As<double, T>();
+    }
+
+    private static Vector512<T> Column(T* rows, int* offset)
+    {
+        Vector512<T> column = default;
+        for (int l = 0; l < Width; l++) ((T*)&column)[l] = rows[offset[l]];
+        return column;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<float> Both(float* rows, int* offset, int l) =>
+        Avx512DQ.InsertVector256(Vector256.Load(rows + (long)offset[l]).ToVector512Unsafe(), Vector256.Load(rows + (long)offset[l + 8]), 1);
+
+    /// <summary>In double precision, one after the other.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreDoubles(Vector512<T> x, double* to)
+    {
+        if (typeof(T) == typeof(double)) x.AsDouble().Store(to);
+        else
+        {
+            var (low, high) = Vector512.Widen(x.AsSingle());
+            low.Store(to);
+            high.Store(to + 8);
+        }
+    }
+
+    /// <summary>The first eight, and the others <paramref name="apart"/> numbers after them.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreEights(Vector512<T> x, T* to, int apart)
+    {
+        if (typeof(T) == typeof(double)) x.Store(to);
+        else
+        {
+            x.GetLower().Store(to);
+            x.GetUpper().Store(to + apart);
         }
     }
 

@@ -154,6 +154,27 @@ public sealed class EamTests
         });
     }
 
+    // Excluded pairs, in one cluster of eight and between clusters: left out by both kernels; atoms that have no other pairs are alone.
+    [Test]
+    public void ExcludedPairs()
+    {
+        var random = new Random(11);
+        Atoms Make(int n, bool all)
+        {
+            double[] x = [.. Enumerable.Range(0, 3 * n).Select(i => 2.6 * (i % 3 == 0 ? i / 3 % 4 : i % 3 == 1 ? i / 12 % 4 : i / 48) + 0.3 * random.NextDouble())];
+            var topology = new Topology();
+            for (int i = 0; i < n; i++) for (int j = i + 1; j < n; j++) if (all || j - i is 1 or 17) topology.Scaled.Add((i, j, 0, 0));
+            return new Atoms([new Species("Cu", 1)], new int[n], x, new Cell([40, 0, 0, 0, 40, 0, 0, 0, 40], [false, false, false], [0, 0, 0])) { Topology = topology };
+        }
+        var some = Make(50, false);
+        CalculatorResults wide = Evaluate(new ForceField(Eam.FromZhou2004(["Cu"])), some, Want.Virial), scalar = Evaluate(new ForceField(Eam.FromZhou2004(["Cu"])), some, Want.PerAtom);
+        Assert.That(wide.Energy, Is.EqualTo(scalar.Energy).Within(1e-13 * Math.Abs(scalar.Energy)));
+        Assert.That(wide.Forces.Zip(scalar.Forces, (a, b) => Math.Abs(a - b)).Max(), Is.LessThan(1e-12 * scalar.Forces.Max(Math.Abs)));
+        var alone = Evaluate(new ForceField(Eam.FromZhou2004(["Cu"])), Make(20, true), Want.Virial);
+        Assert.That(alone.Forces, Is.All.Zero);
+        Assert.That(alone.Energy, Is.EqualTo(20 * Evaluate(new ForceField(Eam.FromZhou2004(["Cu"])), Make(1, true), Want.Virial).Energy).Within(1e-13));
+    }
+
     // The way for several kinds of atoms, on one kind.
     [Test]
     public void TwoTypesOfOneMetalAreOne()
