@@ -221,6 +221,8 @@ public sealed unsafe partial class Domain
         }
         rows[OwnedSlots] = length;
         Pairs.Length = length;
+        // Kernels read ahead.
+        new Span<int>(offsets + length, 4).Clear();
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
