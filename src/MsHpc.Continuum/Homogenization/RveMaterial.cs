@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Runtime.InteropServices;
 using MsHpc.Continuum.Materials;
 using MsHpc.Core;
@@ -18,8 +17,6 @@ public sealed class RveMaterial : IMaterial
 {
     private readonly ThreadTeam _team;
     private readonly RveSolver[] _solvers;
-    private double[] _seconds = [];
-    private readonly int[] _iterations;
     private readonly byte[] _anyFailed;
 
     /// <param name="model">The RVE.</param>
@@ -29,7 +26,6 @@ public sealed class RveMaterial : IMaterial
         Model = model;
         _team = team ?? ThreadTeam.Single;
         _solvers = [.. Enumerable.Range(0, _team.Count).Select(_ => new RveSolver(model))];
-        _iterations = new int[_team.Count];
         _anyFailed = new byte[_team.Count];
     }
 
@@ -54,11 +50,8 @@ public sealed class RveMaterial : IMaterial
     /// <inheritdoc/>
     public bool IsCollective => true;
 
-    /// <summary>Seconds that each block of the last evaluation took, for sharing the work over ranks.</summary>
-    public ReadOnlySpan<double> BlockSeconds => _seconds;
-
-    /// <summary>Largest number of micro Newton iterations in the last evaluation.</summary>
-    public int MaxIterations => _iterations.Max();
+    /// <summary>Threads that share the copies.</summary>
+    public ThreadTeam Team => _team;
 
     /// <inheritdoc/>
     public void InitializeState(Span<double> state, int blocks)
@@ -75,43 +68,34 @@ public sealed class RveMaterial : IMaterial
     /// <remarks>Not re-entrant: one evaluation at a time.</remarks>
     public unsafe bool Evaluate(in MaterialBatch batch)
     {
-        if (_seconds.Length != batch.Blocks) _seconds = new double[batch.Blocks];
-        _iterations.AsSpan().Clear();
         _anyFailed.AsSpan().Clear();
-        int n = Space.Components(), width = Lane.Width;
         // Spans cannot be captured: the work items get pinned addresses for the duration of the call.
         fixed (double* strain = batch.Strain, old = batch.OldState, state = batch.NewState, stress = batch.Stress, tangent = batch.Tangent)
         fixed (byte* active = batch.Active, failed = batch.Failed)
         {
-            var call = new Call(strain, old, state, stress, tangent, active, failed, batch.Time, batch.TimeStep);
-            _team.Run(batch.Blocks, (block, worker) => SolveBlock(call, block, worker, n, width));
+            var blocks = new RveBlocks(strain, old, state, stress, tangent, active, failed, batch.Time, batch.TimeStep);
+            _team.Run(batch.Blocks, (block, worker) => _anyFailed[worker] |= Solve(blocks, block, worker));
         }
         foreach (byte f in _anyFailed) if (f != 0) return false;
         return true;
     }
 
-    private readonly unsafe struct Call(double* strain, double* old, double* state, double* stress, double* tangent, byte* active,
-        byte* failed, double time, double step)
+    /// <summary>Solves one block of eight copies.</summary>
+    /// <param name="blocks">The arrays.</param>
+    /// <param name="block">Its number in them.</param>
+    /// <param name="worker">Thread of <see cref="Team"/> that calls.</param>
+    /// <returns>Lanes that failed; also written to the blocks' array of failures when there is one.</returns>
+    public unsafe byte Solve(in RveBlocks blocks, int block, int worker)
     {
-        public readonly double* Strain = strain, Old = old, State = state, Stress = stress, Tangent = tangent;
-        public readonly byte* Active = active, Failed = failed;
-        public readonly double Time = time, Step = step;
-    }
-
-    private unsafe void SolveBlock(Call call, int block, int worker, int n, int width)
-    {
-        long started = Stopwatch.GetTimestamp();
-        byte active = call.Active is null ? (byte)0xff : call.Active[block];
+        int n = Space.Components(), width = Lane.Width;
         long s = (long)StateSize * width;
-        var tangent = call.Tangent is null ? [] : Vectors(call.Tangent + (long)block * n * n * width, n * n);
+        var tangent = blocks.Tangent is null ? [] : Vectors(blocks.Tangent + (long)block * n * n * width, n * n);
         byte bad = _solvers[worker].Solve(
-            Vectors(call.Strain + (long)block * n * width, n), Vectors(call.Old + block * s, StateSize),
-            Vectors(call.State + block * s, StateSize), Vectors(call.Stress + (long)block * n * width, n), tangent,
-            active, call.Time, call.Step);
-        if (call.Failed is not null) call.Failed[block] = bad;
-        _anyFailed[worker] |= bad;
-        _iterations[worker] = Math.Max(_iterations[worker], _solvers[worker].Iterations);
-        _seconds[block] = Stopwatch.GetElapsedTime(started).TotalSeconds;
+            Vectors(blocks.Strain + (long)block * n * width, n), Vectors(blocks.Old + block * s, StateSize),
+            Vectors(blocks.State + block * s, StateSize), Vectors(blocks.Stress + (long)block * n * width, n), tangent,
+            blocks.Active is null ? (byte)0xff : blocks.Active[block], blocks.Time, blocks.Step);
+        if (blocks.Failed is not null) blocks.Failed[block] = bad;
+        return bad;
     }
 
     private static unsafe Span<Lanes> Vectors(double* at, int count) => new(at, count);
@@ -138,4 +122,36 @@ public sealed class RveMaterial : IMaterial
         _solvers[0].Fluctuation(block, nodal);
         return [.. nodal.Select(v => v[point % Lane.Width])];
     }
+}
+
+/// <summary>The arrays of a <see cref="MaterialBatch"/> by address, for threads: null where the batch has an empty span.</summary>
+public readonly unsafe struct RveBlocks(double* strain, double* old, double* state, double* stress, double* tangent, byte* active,
+    byte* failed, double time, double step)
+{
+    /// <summary>Macro strain.</summary>
+    public readonly double* Strain = strain;
+
+    /// <summary>State at the start of the step.</summary>
+    public readonly double* Old = old;
+
+    /// <summary>State at its end.</summary>
+    public readonly double* State = state;
+
+    /// <summary>Macro stress.</summary>
+    public readonly double* Stress = stress;
+
+    /// <summary>Macro tangent.</summary>
+    public readonly double* Tangent = tangent;
+
+    /// <summary>Lanes in use.</summary>
+    public readonly byte* Active = active;
+
+    /// <summary>Lanes that failed.</summary>
+    public readonly byte* Failed = failed;
+
+    /// <summary>End of the step.</summary>
+    public readonly double Time = time;
+
+    /// <summary>Length of the step.</summary>
+    public readonly double Step = step;
 }

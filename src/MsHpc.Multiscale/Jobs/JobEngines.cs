@@ -291,7 +291,7 @@ internal abstract class MeshEngine : JobEngine
     public override IReadOnlyList<(string Svg, string Caption)> Pictures(FieldSnapshot last) =>
         [FieldPictures.Draw(last, "macro", UnitSystem.Parse(Job.UnitSystem)), .. _micro.Select(m => FieldPictures.Draw(m.Fields, m.Name, UnitSystem.Parse(Job.UnitSystem)))];
 
-    public override void Dispose() { }
+    public override void Dispose() => Shared?.Dispose();
 }
 
 /// <summary>Load steps in equilibrium, on one scale or FE².</summary>
