@@ -22,6 +22,7 @@ public sealed unsafe partial class Domain
     private Action<int, int>? _buildTile, _pruneTile;
     private bool _pruneDue;
     private int _boxStride;
+    private double _entriesPerSlot; // of the wide list of the last tile built; only a hint
 
     /// <summary>What <see cref="Pairs"/> hold beyond the cutoff, Å; at most <see cref="Skin"/>.</summary>
     public double PairSkin { get; }
@@ -203,9 +204,9 @@ public sealed unsafe partial class Domain
         _pruned.Require(24L * (OwnedClusters + 1));
         new Span<double>(X, 24 * OwnedClusters).CopyTo(_pruned.Span(24 * OwnedClusters));
         _prunedCell = Cell;
-        // Each tile prunes into a place that would hold its wide list; then they move together.
+        // Each tile prunes into a place that would hold its wide list, and one that it writes too much; then they move together.
         if (_pairsOfTile.Length < Tiles + 1) _pairsOfTile = new int[Tiles + 1];
-        for (int t = 0; t < Tiles; t++) _pairsOfTile[t + 1] = _pairsOfTile[t] + _wideLists[t].Length;
+        for (int t = 0; t < Tiles; t++) _pairsOfTile[t + 1] = _pairsOfTile[t] + _wideLists[t].Length + 1;
         int* rows = Pairs.Rows.Require(OwnedSlots + 1L), offsets = Pairs.Offsets.Require(_pairsOfTile[Tiles] + 8L);
         Team.Run(Tiles, _pruneTile ??= PruneTile);
         int length = 0;
@@ -238,12 +239,17 @@ public sealed unsafe partial class Domain
             double* me = x + (s / 8 * 24 + s % 8);
             Lanes px = Lane.Of(me[0]), py = Lane.Of(me[8]), pz = Lane.Of(me[16]);
             rows[s] = length;
-            int* last = from + wide[s + 1];
-            for (int* k = from + wide[s]; k < last; k++)
+            int* k = from + wide[s], last = from + wide[s + 1] - 1;
+            // Two at a time, so that one's arithmetic fills the other's waits; after the end of the list there is room to read.
+            for (; k <= last; k += 2)
             {
-                int at = *k;
+                int at = k[0], bt = k[1];
+                uint near = Near(x + at, px, py, pz, reach2), other = Near(x + bt, px, py, pz, reach2) & (uint)((long)k - (long)last >> 63);
+                // 1 if any of eight bits is set; a branch would be a coin's toss.
                 to[length] = at;
-                length += Near(x + at, px, py, pz, reach2) != 0 ? 1 : 0;
+                length += (int)(near + 255 >> 8);
+                to[length] = bt;
+                length += (int)(other + 255 >> 8);
             }
         }
         _wideLists[tile].Kept = length - _pairsOfTile[tile];
@@ -262,8 +268,13 @@ public sealed unsafe partial class Domain
         var list = _wideLists[tile];
         list.Rows.Require(8L * (_tileStart[tile + 1] - _tileStart[tile]) + 1);
         list.Length = 0;
+        int slots = 8 * (_tileStart[tile + 1] - _tileStart[tile]);
+        // Room as the tile before needed it: growing leaves behind as much again.
+        if (_entriesPerSlot > 0) list.Offsets.Require((long)(_entriesPerSlot * slots) + 64);
         for (int j = 0; j < _owned.CountY; j++) BuildColumn(tile * _owned.CountY + j, list, 8 * _tileStart[tile], _searchers[worker]);
-        list.RowStart[8 * (_tileStart[tile + 1] - _tileStart[tile])] = list.Length;
+        list.RowStart[slots] = list.Length;
+        if (slots > 0) _entriesPerSlot = (double)list.Length / slots;
+        list.Offsets.Require(list.Length + 1L, list.Length)[list.Length] = 0;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
