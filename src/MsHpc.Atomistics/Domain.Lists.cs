@@ -22,6 +22,7 @@ public sealed unsafe partial class Domain
     private Action<int, int>? _buildSlab, _pruneSlab;
     private bool _pruneDue;
     private int _boxStride;
+    private double _entriesPerSlot; // of the wide list of the last slab built; only a hint
 
     /// <summary>What <see cref="Pairs"/> hold beyond the cutoff, Å; at most <see cref="Skin"/>.</summary>
     public double PairSkin { get; }
@@ -215,9 +216,9 @@ public sealed unsafe partial class Domain
         _pruned.Require(24L * (OwnedClusters + 1));
         new Span<double>(X, 24 * OwnedClusters).CopyTo(_pruned.Span(24 * OwnedClusters));
         _prunedCell = Cell;
-        // Each slab prunes into a place that would hold its wide list; then they move together.
+        // Each slab prunes into a place that would hold its wide list, and one that it writes too much; then they move together.
         if (_pairsOfSlab.Length < _slabs + 1) _pairsOfSlab = new int[_slabs + _slabs / 8 + 1];
-        for (int t = 0; t < _slabs; t++) _pairsOfSlab[t + 1] = _pairsOfSlab[t] + _wideLists[t].Length;
+        for (int t = 0; t < _slabs; t++) _pairsOfSlab[t + 1] = _pairsOfSlab[t] + _wideLists[t].Length + 1;
         int* rows = Pairs.Rows.Require(OwnedSlots + 1L), offsets = Pairs.Offsets.Require(_pairsOfSlab[_slabs] + 8L);
         Team.Run(_slabs, _pruneSlab ??= PruneSlab);
         int length = 0;
@@ -233,6 +234,8 @@ public sealed unsafe partial class Domain
         }
         rows[OwnedSlots] = length;
         Pairs.Length = length;
+        // Kernels read ahead.
+        new Span<int>(offsets + length, 4).Clear();
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -248,12 +251,17 @@ public sealed unsafe partial class Domain
             double* me = x + (s / 8 * 24 + s % 8);
             Lanes px = Lane.Of(me[0]), py = Lane.Of(me[8]), pz = Lane.Of(me[16]);
             rows[s] = length;
-            int* last = from + wide[s + 1];
-            for (int* k = from + wide[s]; k < last; k++)
+            int* k = from + wide[s], last = from + wide[s + 1] - 1;
+            // Two at a time, so that one's arithmetic fills the other's waits; after the end of the list there is room to read.
+            for (; k <= last; k += 2)
             {
-                int at = *k;
+                int at = k[0], bt = k[1];
+                uint near = Near(x + at, px, py, pz, reach2), other = Near(x + bt, px, py, pz, reach2) & (uint)((long)k - (long)last >> 63);
+                // 1 if any of eight bits is set; a branch would be a coin's toss.
                 to[length] = at;
-                length += Near(x + at, px, py, pz, reach2) != 0 ? 1 : 0;
+                length += (int)(near + 255 >> 8);
+                to[length] = bt;
+                length += (int)(other + 255 >> 8);
             }
         }
         _wideLists[slab].Kept = length - _pairsOfSlab[slab];
@@ -272,8 +280,13 @@ public sealed unsafe partial class Domain
         var list = _wideLists[slab];
         list.Rows.Require(8L * (_slabStart[slab + 1] - _slabStart[slab]) + 1);
         list.Length = 0;
+        int slots = 8 * (_slabStart[slab + 1] - _slabStart[slab]);
+        // Room as the slab before needed it: growing leaves behind as much again.
+        if (_entriesPerSlot > 0) list.Offsets.Require((long)(_entriesPerSlot * slots) + 64);
         for (int j = 0; j < _owned.CountY; j++) BuildColumn(slab * _owned.CountY + j, list, 8 * _slabStart[slab], _searchers[worker]);
-        list.RowStart[8 * (_slabStart[slab + 1] - _slabStart[slab])] = list.Length;
+        list.RowStart[slots] = list.Length;
+        if (slots > 0) _entriesPerSlot = (double)list.Length / slots;
+        list.Offsets.Require(list.Length + 1L, list.Length)[list.Length] = 0;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]

@@ -36,6 +36,9 @@ public sealed unsafe partial class Domain
     /// <summary>Number of tiles.</summary>
     public int Tiles { get; private set; }
 
+    /// <summary>Chains of tiles without neighbours among other ranks' atoms: threads that can be busy at once.</summary>
+    internal int Chains => Math.Max(_early.Chains, 1);
+
     /// <summary>A tile of owned clusters, and who works on it.</summary>
     /// <param name="First">First cluster.</param>
     /// <param name="End">One after the last cluster.</param>

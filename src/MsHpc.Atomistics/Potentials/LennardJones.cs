@@ -25,7 +25,7 @@ public static class LennardJones
     /// <param name="pairs">Parameters of types (i, j), asked for i ≤ j.</param>
     /// <param name="truncation">What happens at the cutoff.</param>
     /// <param name="precision">Arithmetic. Mixed: forces of a melt are wrong by 6e-7 of their root mean square, the worst by 7e-7 of the largest; they sum up to zero to 1e-7, which the virial feels times
-    /// the distance from the origin. As it stands no faster than double on Zen 4.</param>
+    /// the distance from the origin.</param>
     /// <exception cref="InputException">Negative or infinite parameters.</exception>
     public static Interaction Create(int types, Func<int, int, LennardJonesPair> pairs, Truncation truncation = Truncation.Cut, Precision precision = Precision.Double)
     {

@@ -49,8 +49,8 @@ internal readonly unsafe struct SinglePairRow<TTypes>(float* table, int stride, 
 
 /// <summary>
 /// A pair potential with pairs in single precision: positions become 32-bit integers, at most E/2³⁰ apart for a domain of extent E (with its ghosts), so
-/// that differences are exact and quick and only those are rounded, to 6e-8 of themselves; a row meets two clusters at a time; forces on the row's
-/// eight atoms are summed in double, those on the others in single precision.
+/// that differences are exact and quick and only those are rounded, to 6e-8 of themselves; a row meets two clusters at a time; the
+/// rows of a cluster are summed in double, forces on the others in single precision.
 /// </summary>
 internal sealed unsafe class MixedPairPotential<TForm, TSingle> : PairPotential<TForm>
     where TForm : struct, IPairForm<TForm>
@@ -164,13 +164,14 @@ internal sealed unsafe class MixedPairPotential<TForm, TSingle> : PairPotential<
         return Vector256.Narrow(wide.GetLower(), wide.GetUpper());
     }
 
-    /// <summary>Adds the forces of single precision to the others.</summary>
+    /// <summary>Adds the forces of single precision, in eV/Å per quantum, to the others.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Join(Domain d)
     {
         double* to = d.F;
         float* f = _f.Pointer;
-        for (int k = 0; k < 24 * d.Clusters; k += 8) (Vector512.Load(to + k) + Widen(Vector256.Load(f + k))).Store(to + k);
+        Lanes perQuantum = Lane.Of(_quantum);
+        for (int k = 0; k < 24 * d.Clusters; k += 8) Lane.Fma(Widen(Vector256.Load(f + k)), perQuantum, Vector512.Load(to + k)).Store(to + k);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -185,9 +186,9 @@ internal sealed unsafe class MixedPairPotential<TForm, TSingle> : PairPotential<
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Lanes WidenAndAdd(Vector512<float> x) => Widen(x.GetLower()) + Widen(x.GetUpper());
 
-    /// <summary>a − b of two clusters, in quanta.</summary>
+    /// <summary>Two clusters minus an atom, in quanta.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<float> Difference(Vector512<int> a, int* b, int* c) => Vector512.ConvertToSingle(a - Two(b, c));
+    private static Vector512<float> Difference(int* b, int* c, Vector512<int> a) => Vector512.ConvertToSingle(Two(b, c) - a);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector512<int> Two(int* b, int* c)
@@ -204,17 +205,15 @@ internal sealed unsafe class MixedPairPotential<TForm, TSingle> : PairPotential<
     protected override double Tile<TTypes, TWant>(Domain d, int firstCluster, int endCluster)
     {
         double* force = d.F;
-        float* f = _f.Pointer, table = _singles.Pointer, charge = _charge.Pointer;
-        int* q = _q.Pointer, rows = d.Pairs.RowStart, offsets = d.Pairs.Offset, type = d.Type;
-        int stride = Stride, rowLength = TForm.Parameters * stride, nowhere = 3 * d.Dummy;
+        float* charge = _charge.Pointer;
+        int* q = _q.Pointer;
         double* sums = stackalloc double[24 * 8 + 8];
         sums = (double*)(((nuint)sums + 63) & ~(nuint)63);
-        var lanes = Vector512.Create(0f, 1, 2, 3, 4, 5, 6, 7, 0, 0, 0, 0, 0, 0, 0, 0);
         bool masks = d.Pairs.HasMasks;
-        var total = Lanes.Zero;
+        Lanes total = Lanes.Zero, perQuantum = Lane.Of(_quantum);
         var qq = Vector512<float>.Zero;
-        Vector512<float> quantum = Vector512.Create((float)_quantum), square = Vector512.Create((float)(_quantum * _quantum));
-        var first = new SinglePairRow<TTypes>(table, stride, type, type);
+        Vector512<float> square = Vector512.Create((float)(_quantum * _quantum));
+        var first = new SinglePairRow<TTypes>(_singles.Pointer, Stride, d.Type, d.Type);
         var cut = first[0];
         TSingle form = TSingle.Load(first);
         // Turned by four, every pair of a cluster comes twice: half of the lanes.
@@ -244,7 +243,7 @@ internal sealed unsafe class MixedPairPotential<TForm, TSingle> : PairPotential<
                         var mine = Vector512.Create(Vector256.Load(charge + 8 * c), Vector256.Load(charge + 8 * c));
                         qq = mine * Vector512.ShuffleNative(mine, there);
                     }
-                    var s = Vector512.ConditionalSelect(Vector512.LessThan(r2, limit), form.Evaluate(r2, qq, out var e) * quantum, Vector512<float>.Zero);
+                    var s = Vector512.ConditionalSelect(Vector512.LessThan(r2, limit), form.Evaluate(r2, qq, out var e), Vector512<float>.Zero);
                     if (TWant.Energy)
                     {
                         e = Vector512.ConditionalSelect(Vector512.LessThan(r2, limit), e, Vector512<float>.Zero);
@@ -258,68 +257,106 @@ internal sealed unsafe class MixedPairPotential<TForm, TSingle> : PairPotential<
                     gz += WidenAndAdd(Vector512.ShuffleNative(dz, back)) - WidenAndAdd(dz);
                 }
             }
-            for (int r = 0; r < 8; r++)
+            total += Rows<TTypes, TWant>(d, c, sums);
+            (Vector512.Load(fc) - perQuantum * (RowSums(sums) + gx)).Store(fc);
+            (Vector512.Load(fc + 8) - perQuantum * (RowSums(sums + 64) + gy)).Store(fc + 8);
+            (Vector512.Load(fc + 16) - perQuantum * (RowSums(sums + 128) + gz)).Store(fc + 16);
+        }
+        return TWant.Energy ? Vector512.Sum(total) : 0;
+    }
+
+    /// <summary>The rows of cluster c: minus their forces, lane by lane, to <paramref name="sums"/>, eV/Å per quantum. Returns their energy, lane by lane.</summary>
+    /// <remarks>A method of its own, so that constants stay in registers. Distances of the next two clusters are made while those of the
+    /// present two become forces: the processor's schedulers are too short to find that much to do by themselves.</remarks>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private Lanes Rows<TTypes, TWant>(Domain d, int c, double* sums)
+        where TTypes : struct, ITypeCount
+        where TWant : struct, IKernelWant
+    {
+        float* f = _f.Pointer, table = _singles.Pointer, charge = _charge.Pointer;
+        int* q = _q.Pointer, qc = q + 24L * c, rows = d.Pairs.RowStart, offsets = d.Pairs.Offset, type = d.Type;
+        int stride = Stride, rowLength = TForm.Parameters * stride;
+        long nowhere = 3L * d.Dummy;
+        bool masks = d.Pairs.HasMasks;
+        var qq = Vector512<float>.Zero;
+        var total = Lanes.Zero;
+        var lanes = Vector512.Create(0f, 1, 2, 3, 4, 5, 6, 7, 0, 0, 0, 0, 0, 0, 0, 0);
+        var square = Vector512.Create((float)(_quantum * _quantum));
+        // With one kind of atom these stay in registers.
+        var first = new SinglePairRow<TTypes>(table, stride, type, type);
+        var cut = first[0];
+        TSingle form = TSingle.Load(first);
+        for (int r = 0; r < 8; r++)
+        {
+            int i = 8 * c + r;
+            Vector512<int> xi = Vector512.Create(qc[r]), yi = Vector512.Create(qc[8 + r]), zi = Vector512.Create(qc[16 + r]);
+            float* row = table + type[i] * rowLength;
+            var qi = TSingle.UsesCharges ? Vector512.Create(charge[i]) : Vector512<float>.Zero;
+            Vector512<float> ax = Vector512<float>.Zero, ay = Vector512<float>.Zero, az = Vector512<float>.Zero, ae = Vector512<float>.Zero;
+            if (typeof(TTypes) != typeof(OneType) && !masks)
             {
-                int i = 8 * c + r;
-                Vector512<int> xi = Vector512.Create(qc[r]), yi = Vector512.Create(qc[8 + r]), zi = Vector512.Create(qc[16 + r]);
-                float* row = table + type[i] * rowLength;
-                var qi = TSingle.UsesCharges ? Vector512.Create(charge[i]) : Vector512<float>.Zero;
-                int* k = offsets + rows[i], last = offsets + rows[i + 1] - 1;
-                Vector512<float> ax = Vector512<float>.Zero, ay = Vector512<float>.Zero, az = Vector512<float>.Zero, ae = Vector512<float>.Zero;
-                if (typeof(TTypes) != typeof(OneType) && !masks)
+                // The row's own cluster, lanes above the diagonal.
+                long at = 24L * c;
+                Vector512<float> dx = Difference(q + at, q + nowhere, xi), dy = Difference(q + at + 8, q + nowhere + 8, yi), dz = Difference(q + at + 16, q + nowhere + 16, zi);
+                var r2 = SquaredLength(dx, dy, dz) * square;
+                var p = new SinglePairRow<TTypes>(row, stride, type + at / 3, type + d.Dummy);
+                (cut, form) = (p[0], TSingle.Load(p));
+                if (TSingle.UsesCharges) qq = qi * Vector512.Create(Vector256.Load(charge + at / 3), Vector256<float>.Zero);
+                var mask = Vector512.LessThan(r2, cut) & Vector512.GreaterThan(lanes, Vector512.Create((float)r));
+                var s = Vector512.ConditionalSelect(mask, form.Evaluate(r2, qq, out var e), Vector512<float>.Zero);
+                if (TWant.Energy) ae = Vector512.ConditionalSelect(mask, e, Vector512<float>.Zero);
+                (ax, ay, az) = (s * dx, s * dy, s * dz);
+                Add(f + at, ax.GetLower(), ay.GetLower(), az.GetLower());
+            }
+            int* k = offsets + rows[i], last = offsets + rows[i + 1] - 1;
+            if (k <= last)
+            {
+                // The last of an odd number goes with padding. No branch: it would be a coin's toss.
+                long at = k[0], bt = nowhere + (k[1] - nowhere & ((long)k - (long)last) >> 63);
+                Vector512<float> dx = Difference(q + at, q + bt, xi), dy = Difference(q + at + 8, q + bt + 8, yi), dz = Difference(q + at + 16, q + bt + 16, zi);
+                var r2 = SquaredLength(dx, dy, dz) * square;
+                do
                 {
-                    // The row's own cluster, lanes above the diagonal.
-                    Vector512<float> dx = Difference(xi, qc, q + nowhere), dy = Difference(yi, qc + 8, q + nowhere + 8), dz = Difference(zi, qc + 16, q + nowhere + 16);
-                    var r2 = SquaredLength(dx, dy, dz) * square;
-                    var p = new SinglePairRow<TTypes>(row, stride, type + 8 * c, type + d.Dummy);
-                    (cut, form) = (p[0], TSingle.Load(p));
-                    if (TSingle.UsesCharges) qq = qi * Vector512.Create(Vector256.Load(charge + 8 * c), Vector256<float>.Zero);
-                    var mask = Vector512.LessThan(r2, cut) & Vector512.GreaterThan(lanes, Vector512.Create((float)r));
-                    var s = Vector512.ConditionalSelect(mask, form.Evaluate(r2, qq, out var e) * quantum, Vector512<float>.Zero);
-                    if (TWant.Energy) ae = Vector512.ConditionalSelect(mask, e, Vector512<float>.Zero);
-                    (ax, ay, az) = (s * dx, s * dy, s * dz);
-                    gx += Widen(ax.GetLower());
-                    gy += Widen(ay.GetLower());
-                    gz += Widen(az.GetLower());
-                }
-                for (; k <= last; k += 2)
-                {
-                    // The last of an odd number goes with padding. No branch: it would be a coin's toss.
-                    long at = k[0], bt = nowhere + (k[1] - nowhere & (k - last >> 63));
-                    Vector512<float> dx = Difference(xi, q + at, q + bt), dy = Difference(yi, q + at + 8, q + bt + 8), dz = Difference(zi, q + at + 16, q + bt + 16);
-                    var r2 = SquaredLength(dx, dy, dz) * square;
+                    k += 2;
+                    // After the last of all there is room to read.
+                    long nextAt = k[0], nextBt = nowhere + (k[1] - nowhere & ((long)k - (long)last) >> 63);
+                    Vector512<float> nextX = Difference(q + nextAt, q + nextBt, xi), nextY = Difference(q + nextAt + 8, q + nextBt + 8, yi), nextZ = Difference(q + nextAt + 16, q + nextBt + 16, zi);
                     if (typeof(TTypes) != typeof(OneType))
                     {
                         var p = new SinglePairRow<TTypes>(row, stride, type + at / 3, type + bt / 3);
                         (cut, form) = (p[0], TSingle.Load(p));
                     }
                     if (TSingle.UsesCharges) qq = qi * Vector512.Create(Vector256.Load(charge + at / 3), Vector256.Load(charge + bt / 3));
-                    var s = Vector512.ConditionalSelect(Vector512.LessThan(r2, cut), form.Evaluate(r2, qq, out var e) * quantum, Vector512<float>.Zero);
+                    var s = Vector512.ConditionalSelect(Vector512.LessThan(r2, cut), form.Evaluate(r2, qq, out var e), Vector512<float>.Zero);
                     if (TWant.Energy) ae += Vector512.ConditionalSelect(Vector512.LessThan(r2, cut), e, Vector512<float>.Zero);
+                    r2 = SquaredLength(nextX, nextY, nextZ) * square;
                     dx *= s;
                     dy *= s;
                     dz *= s;
                     ax += dx;
                     ay += dy;
                     az += dz;
-                    float* fa = f + at, fb = f + bt;
-                    (Vector256.Load(fa) - dx.GetLower()).Store(fa);
-                    (Vector256.Load(fa + 8) - dy.GetLower()).Store(fa + 8);
-                    (Vector256.Load(fa + 16) - dz.GetLower()).Store(fa + 16);
-                    (Vector256.Load(fb) - dx.GetUpper()).Store(fb);
-                    (Vector256.Load(fb + 8) - dy.GetUpper()).Store(fb + 8);
-                    (Vector256.Load(fb + 16) - dz.GetUpper()).Store(fb + 16);
+                    Add(f + at, dx.GetLower(), dy.GetLower(), dz.GetLower());
+                    Add(f + bt, dx.GetUpper(), dy.GetUpper(), dz.GetUpper());
+                    (at, bt, dx, dy, dz) = (nextAt, nextBt, nextX, nextY, nextZ);
                 }
-                WidenAndAdd(ax).Store(sums + 8 * r);
-                WidenAndAdd(ay).Store(sums + 64 + 8 * r);
-                WidenAndAdd(az).Store(sums + 128 + 8 * r);
-                if (TWant.Energy) total += WidenAndAdd(ae);
+                while (k <= last);
             }
-            (Vector512.Load(fc) + (RowSums(sums) - gx)).Store(fc);
-            (Vector512.Load(fc + 8) + (RowSums(sums + 64) - gy)).Store(fc + 8);
-            (Vector512.Load(fc + 16) + (RowSums(sums + 128) - gz)).Store(fc + 16);
+            WidenAndAdd(ax).Store(sums + 8 * r);
+            WidenAndAdd(ay).Store(sums + 64 + 8 * r);
+            WidenAndAdd(az).Store(sums + 128 + 8 * r);
+            if (TWant.Energy) total += WidenAndAdd(ae);
         }
-        return TWant.Energy ? Vector512.Sum(total) : 0;
+        return total;
+    }
+
+    /// <summary>Adds to the forces on a cluster.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Add(float* f, Vector256<float> x, Vector256<float> y, Vector256<float> z)
+    {
+        (Vector256.Load(f) + x).Store(f);
+        (Vector256.Load(f + 8) + y).Store(f + 8);
+        (Vector256.Load(f + 16) + z).Store(f + 16);
     }
 }
 
