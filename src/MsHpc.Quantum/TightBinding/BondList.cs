@@ -23,9 +23,10 @@ internal sealed class BondList
     /// <summary>Finds the pairs.</summary>
     /// <param name="atoms">Atoms, Å.</param>
     /// <param name="cutoff">Distance, bohr.</param>
-    /// <exception cref="InputException">Two atoms are in the same place.</exception>
+    /// <param name="shortest">Least distance allowed, bohr.</param>
+    /// <exception cref="InputException">Two atoms are closer than that.</exception>
     /// <remarks>Bins of the size of the cutoff: the work grows with the number of atoms.</remarks>
-    public void Build(Atoms atoms, double cutoff)
+    public void Build(Atoms atoms, double cutoff, double shortest)
     {
         _bonds.Clear();
         double bohr = 1 / Codata.BohrInAngstrom, reach = cutoff * Codata.BohrInAngstrom;
@@ -98,8 +99,9 @@ internal sealed class BondList
                             z = (z + atoms.Positions[3 * j + 2] - atoms.Positions[3 * i + 2]) * bohr;
                             double r = Math.Sqrt(x * x + y * y + z * z);
                             if (r >= cutoff) continue;
-                            if (r < 1e-3)
-                                throw new InputException($"atoms {atoms.Ids[i]} and {atoms.Ids[j]} are {r * Codata.BohrInAngstrom:g2} Å apart: in the same place, as far as tight binding goes");
+                            if (r < shortest)
+                                throw new InputException(string.Create(System.Globalization.CultureInfo.InvariantCulture,
+                                    $"atoms {atoms.Ids[i]} and {atoms.Ids[j]} are {r * Codata.BohrInAngstrom:g2} Å apart: closer than the {shortest * Codata.BohrInAngstrom:g2} Å from which on the parameters hold"));
                             _bonds.Add(new Bond(i, j, x, y, z, r, m0, m1, m2));
                         }
                     }

@@ -8,29 +8,37 @@ namespace MsHpc.Quantum.TightBinding;
 /// <param name="Mesh">Points of the Brillouin zone; null: Γ.</param>
 /// <param name="KT">Temperature of the electrons, k T in eV.</param>
 /// <param name="Charge">Total charge, e.</param>
-public sealed record TightBindingOptions(KMesh? Mesh = null, double KT = 0.001, double Charge = 0);
+/// <param name="SelfConsistent">Charges act on each other and on the levels (DFTB2); needs a model with Hubbard U.</param>
+/// <param name="Tolerance">Largest change of a charge in a cycle at which self-consistency ends, e.</param>
+/// <param name="MaxCycles">Cycles before the calculation counts as failed.</param>
+public sealed record TightBindingOptions(KMesh? Mesh = null, double KT = 0.001, double Charge = 0, bool SelfConsistent = false,
+    double Tolerance = 1e-10, int MaxCycles = 200);
 
 /// <summary>What tight binding found beyond energy and forces. Units eV.</summary>
-/// <param name="Band">Σ f ε.</param>
+/// <param name="Band">Σ f ε; with self-consistent charges Tr P H₀.</param>
 /// <param name="Repulsive">Energy of the cores.</param>
 /// <param name="Entropy">TS of the electrons.</param>
 /// <param name="Fermi">Fermi level.</param>
 /// <param name="Gap">Lowest level above minus highest level below half filling, over all points.</param>
-public sealed record TightBindingEnergies(double Band, double Repulsive, double Entropy, double Fermi, double Gap)
+/// <param name="Coulomb">Energy of self-consistent charges among themselves and with external ones.</param>
+/// <param name="Cycles">Cycles of self-consistency; 1 without.</param>
+public sealed record TightBindingEnergies(double Band, double Repulsive, double Entropy, double Fermi, double Gap, double Coulomb, int Cycles)
 {
     /// <summary>Energy of the electrons and cores, without −TS.</summary>
-    public double Energy => Band + Repulsive;
+    public double Energy => Band + Repulsive + Coulomb;
 
     /// <summary>Free energy E − TS: what forces are the gradient of.</summary>
     public double Free => Energy - Entropy;
 }
 
 /// <summary>
-/// Tight binding by diagonalisation: F = Σ f ε − TS + Σ_i F(Σ_j φ_ij); forces and virial are its exact gradient.
+/// Tight binding by diagonalisation: F = Tr P H₀ + E_Coulomb − TS + Σ_i F(Σ_j φ_ij); forces and virial are its exact gradient.
 /// </summary>
 /// <remarks>
 /// With P = Σ f c cᵀ and W = Σ f ε c cᵀ the gradient is Tr P ∂H − Tr W ∂S: occupations and coefficients do not contribute, as F is stationary in
-/// them. <see cref="CalculatorResults.Energy"/> is the free energy. Charges are Mulliken's. Atomic units inside.
+/// them. With self-consistent charges H = H₀ + ½ S (V_i + V_j), V = ∂E_Coulomb/∂n, so that ½ (V_i + V_j) P − W stands at ∂S, and the charges'
+/// interaction adds its gradient at fixed charges. <see cref="CalculatorResults.Energy"/> is the free energy. Charges are Mulliken's; the next
+/// calculation of as many atoms starts from them. Atomic units inside.
 /// </remarks>
 public sealed class TightBindingCalculator : ICalculator
 {
@@ -38,7 +46,10 @@ public sealed class TightBindingCalculator : ICalculator
     private readonly TightBindingOptions _options;
     private readonly BandSolver _solver;
     private readonly BondList _bonds = new();
-    private readonly BondOperator _h = new(), _s = new(), _p = new(), _w = new();
+    private readonly BondOperator _h = new(), _s = new(), _p = new(), _w = new(), _shifted = new();
+    private readonly ChargeInteraction _charges = new();
+    private readonly PulayMixer _mixer = new();
+    private double[] _surplus = []; // electrons beyond the neutral atom's: input of the cycle
     private readonly double[] _tables = new double[2 * 4 * Channel.Count];
 
     /// <param name="model">Parameters.</param>
@@ -48,12 +59,19 @@ public sealed class TightBindingCalculator : ICalculator
     {
         (_model, _options) = (model, options ?? new TightBindingOptions());
         if (!(_options.KT >= 0) || !double.IsFinite(_options.KT)) throw new InputException($"the temperature of the electrons, kT = {_options.KT} eV, must be zero or more");
+        if (_options.SelfConsistent && model.Elements.Any(e => !(e.Hubbard > 0))) throw new InputException($"{model.Name} has no Hubbard U: its charges cannot be self-consistent");
         _solver = new BandSolver(_options.Mesh ?? KMesh.Gamma);
     }
 
     /// <inheritdoc/>
     public string Description => $"tight binding, {_model.Name} ({_model.Source}), "
         + (_solver.Mesh.Points.Count == 1 ? "Γ" : $"{_solver.Mesh.Points.Count} k points") + string.Create(System.Globalization.CultureInfo.InvariantCulture, $", kT {_options.KT:g4} eV");
+
+    /// <summary>Charges around the atoms; null: none. They need self-consistent charges to act on.</summary>
+    public ExternalCharges? External { get; set; }
+
+    /// <summary>Forces on the external charges in the last calculation, eV/Å.</summary>
+    public double[] ExternalForces { get; private set; } = [];
 
     /// <summary>Parts of the last energy; null before the first.</summary>
     public TightBindingEnergies? Energies { get; private set; }
@@ -72,7 +90,7 @@ public sealed class TightBindingCalculator : ICalculator
         for (int i = 0; i < n; i++) electrons += _model.Elements[element[i] = known[atoms.Types[i]]].Electrons;
         if (_solver.Mesh.Points.Count > 1 && !atoms.Cell.IsPeriodic) throw new InputException("a mesh of k points needs a periodic cell; these atoms have none");
 
-        _bonds.Build(atoms, _model.Cutoff);
+        _bonds.Build(atoms, _model.Cutoff, _model.Shortest);
         var bonds = _bonds.Bonds;
         var layout = new OrbitalLayout(element.Select(e => _model.Elements[e].Orbitals));
         layout.SetBonds(bonds);
@@ -99,16 +117,84 @@ public sealed class TightBindingCalculator : ICalculator
         }
 
         Build(layout, bonds, element, density);
-        _solver.Solve(layout, bonds, _h, _model.IsOrthogonal ? null : _s, electrons, _options.KT / Codata.HartreeInEv);
-        _solver.Density(layout, bonds, energyWeighted: false, _p);
+        double kT = _options.KT / Codata.HartreeInEv, band, coulomb = 0;
+        int cycles = 1;
+        var shift = new double[n];
+        if (_options.SelfConsistent)
+        {
+            _charges.Build(atoms, [.. element.Select(e => _model.Elements[e].Hubbard)], External);
+            (band, coulomb, cycles) = Converge(layout, bonds, element, electrons, kT, shift);
+        }
+        else
+        {
+            if (External is not null) throw new InputException("external charges act on charges: they need a self-consistent calculation");
+            _solver.Solve(layout, bonds, _h, _model.IsOrthogonal ? null : _s, electrons, kT);
+            _solver.Density(layout, bonds, energyWeighted: false, _p);
+            band = _solver.BandEnergy;
+        }
         if (!_model.IsOrthogonal) _solver.Density(layout, bonds, energyWeighted: true, _w);
 
-        Gradient(layout, bonds, element, density, embedSlope, results);
+        Gradient(layout, bonds, element, density, embedSlope, shift, results);
         double ev = Codata.HartreeInEv;
-        Energies = new TightBindingEnergies(_solver.BandEnergy * ev, repulsive * ev, _solver.Entropy * ev, _solver.Fermi * ev, Gap(layout.Count, electrons) * ev);
+        Energies = new TightBindingEnergies(band * ev, repulsive * ev, _solver.Entropy * ev, _solver.Fermi * ev, Gap(layout.Count, electrons) * ev, coulomb * ev, cycles);
         results.Energy = Energies.Free;
-        results.Charges = Charges(layout, bonds, element);
+        results.Charges = [.. Populations(layout, bonds).Select((p, i) => _model.Elements[element[i]].Electrons - p)];
         (results.AtomEnergies, results.AtomVirials) = ([], []); // the band energy has no split that the forces know of
+    }
+
+    /// <summary>Cycles until the charges that come out are those that went in. Leaves the potential of the last ones in <paramref name="shift"/>.</summary>
+    private (double Band, double Coulomb, int Cycles) Converge(OrbitalLayout layout, ReadOnlySpan<BondList.Bond> bonds, int[] element, double electrons, double kT, double[] shift)
+    {
+        int n = element.Length;
+        if (_surplus.Length != n)
+        {
+            _surplus = new double[n];
+            Array.Fill(_surplus, -_options.Charge / n);
+        }
+        _mixer.Reset();
+        var history = new List<double>();
+        var output = new double[n];
+        for (int cycle = 1; ; cycle++)
+        {
+            _charges.Shift(_surplus, shift);
+            Shift(layout, bonds, shift);
+            _solver.Solve(layout, bonds, _shifted, _model.IsOrthogonal ? null : _s, electrons, kT);
+            _solver.Density(layout, bonds, energyWeighted: false, _p);
+            var populations = Populations(layout, bonds);
+            double change = 0, band = _solver.BandEnergy;
+            for (int i = 0; i < n; i++)
+            {
+                output[i] = populations[i] - _model.Elements[element[i]].Electrons;
+                change = Math.Max(change, Math.Abs(output[i] - _surplus[i]));
+                band -= populations[i] * shift[i]; // Tr P H₀ of what came out
+            }
+            history.Add(change);
+            if (!double.IsFinite(change) || cycle >= _options.MaxCycles)
+                throw new ConvergenceException($"charges did not become self-consistent in {cycle} cycles; largest change of a charge: "
+                    + string.Join(" → ", history.TakeLast(8).Select(c => c.ToString("e1", System.Globalization.CultureInfo.InvariantCulture)))
+                    + string.Create(System.Globalization.CultureInfo.InvariantCulture, $" e. Levels at the Fermi energy that change places need a higher temperature of the electrons (now kT = {_options.KT:g3} eV)"), history);
+            if (change > _options.Tolerance)
+            {
+                _mixer.Next(_surplus, output);
+                continue;
+            }
+            output.CopyTo(_surplus, 0);
+            return (band, _charges.Energy(_surplus), cycle);
+        }
+    }
+
+    /// <summary>H = H₀ + ½ S (V_i + V_j).</summary>
+    private void Shift(OrbitalLayout layout, ReadOnlySpan<BondList.Bond> bonds, double[] shift)
+    {
+        _shifted.Resize(layout.Count, layout.Block[^1]);
+        for (int i = 0; i < shift.Length; i++)
+            for (int m = layout.First[i]; m < layout.First[i + 1]; m++) _shifted.Diagonal[m] = _h.Diagonal[m] + shift[i];
+        for (int b = 0; b < bonds.Length; b++)
+        {
+            double v = 0.5 * (shift[bonds[b].I] + shift[bonds[b].J]);
+            for (int k = layout.Block[b]; k < layout.Block[b + 1]; k++)
+                _shifted.Blocks[k] = _model.IsOrthogonal ? _h.Blocks[k] : Math.FusedMultiplyAdd(v, _s.Blocks[k], _h.Blocks[k]);
+        }
     }
 
     private TwoCentreTable Table(int which)
@@ -160,7 +246,8 @@ public sealed class TightBindingCalculator : ICalculator
         }
     }
 
-    private void Gradient(OrbitalLayout layout, ReadOnlySpan<BondList.Bond> bonds, int[] element, double[] density, double[] embedSlope, CalculatorResults results)
+    private void Gradient(OrbitalLayout layout, ReadOnlySpan<BondList.Bond> bonds, int[] element, double[] density, double[] embedSlope,
+        double[] shift, CalculatorResults results)
     {
         // Through the shells' energies: ∂E/∂ρ_i = Σ_μ P_μμ ∂h/∂ρ.
         var byDensity = new double[element.Length];
@@ -189,9 +276,9 @@ public sealed class TightBindingCalculator : ICalculator
             SlaterKoster.AddGradient(first, second, u, r, forward.H, forward.DH, backward.H, backward.DH, _p.Blocks.AsSpan(start, length), g);
             if (!_model.IsOrthogonal)
             {
-                for (int k = 0; k < 3; k++) g[k] = -g[k];
+                double v = 0.5 * (shift[bond.I] + shift[bond.J]);
+                for (int k = start; k < start + length; k++) _w.Blocks[k] = v * _p.Blocks[k] - _w.Blocks[k];
                 SlaterKoster.AddGradient(first, second, u, r, forward.S, forward.DS, backward.S, backward.DS, _w.Blocks.AsSpan(start, length), g);
-                for (int k = 0; k < 3; k++) g[k] = -g[k];
             }
             double along = (embedSlope[bond.I] + embedSlope[bond.J]) * _model.Repulsion(ei, ej, r).Slope;
             if (_model.HasEnvironment)
@@ -211,26 +298,29 @@ public sealed class TightBindingCalculator : ICalculator
             results.Virial[4] += a * bond.X * g[2];
             results.Virial[5] += a * bond.X * g[1];
         }
+        if (!_options.SelfConsistent) return;
+        double[] gradient = new double[f.Length], strain = new double[6], external = new double[External?.Positions.Length ?? 0];
+        _charges.AddGradient(_surplus, gradient, strain, external);
+        for (int k = 0; k < f.Length; k++) f[k] -= gradient[k] * toForce;
+        for (int k = 0; k < 6; k++) results.Virial[k] -= strain[k] * Codata.HartreeInEv;
+        ExternalForces = [.. external.Select(x => -x * toForce)];
     }
 
-    /// <summary>Mulliken: q_i = Z_i − Σ_μ∈i (P S)_μμ.</summary>
-    private double[] Charges(OrbitalLayout layout, ReadOnlySpan<BondList.Bond> bonds, int[] element)
+    /// <summary>Mulliken's electrons of each atom: Σ_μ∈i (P S)_μμ.</summary>
+    private double[] Populations(OrbitalLayout layout, ReadOnlySpan<BondList.Bond> bonds)
     {
-        var q = new double[element.Length];
-        for (int i = 0; i < q.Length; i++)
-        {
-            q[i] = _model.Elements[element[i]].Electrons;
-            for (int m = layout.First[i]; m < layout.First[i + 1]; m++) q[i] -= _p.Diagonal[m];
-        }
-        if (_model.IsOrthogonal) return q;
+        var p = new double[layout.First.Length - 1];
+        for (int i = 0; i < p.Length; i++)
+            for (int m = layout.First[i]; m < layout.First[i + 1]; m++) p[i] += _p.Diagonal[m];
+        if (_model.IsOrthogonal) return p;
         for (int b = 0; b < bonds.Length; b++)
         {
             double shared = 0; // both halves of a bond's charge: one for each atom
             for (int k = layout.Block[b]; k < layout.Block[b + 1]; k++) shared += _p.Blocks[k] * _s.Blocks[k];
-            q[bonds[b].I] -= 0.5 * shared;
-            q[bonds[b].J] -= 0.5 * shared;
+            p[bonds[b].I] += 0.5 * shared;
+            p[bonds[b].J] += 0.5 * shared;
         }
-        return q;
+        return p;
     }
 
     /// <summary>Lowest level with less than half its electrons minus the highest with more.</summary>

@@ -11,6 +11,9 @@ public sealed record TightBindingElement(string Symbol, double Electrons, int[] 
 {
     /// <summary>Orbitals of the atom: Σ (2 l + 1).</summary>
     public int Orbitals { get; } = Shells.Sum(l => 2 * l + 1);
+
+    /// <summary>Hubbard U, hartree: what charge on the atom costs (½ U q²). Zero where the model does not know.</summary>
+    public double Hubbard { get; init; }
 }
 
 /// <summary>
@@ -62,6 +65,9 @@ public abstract class TightBindingModel
 
     /// <summary>Distance beyond which nothing interacts, bohr.</summary>
     public abstract double Cutoff { get; }
+
+    /// <summary>Distance below which the model means nothing, bohr.</summary>
+    public virtual double Shortest => 1e-3;
 
     /// <summary>Index of an element.</summary>
     /// <exception cref="InputException">The set does not know the symbol.</exception>
