@@ -145,7 +145,7 @@ public sealed unsafe partial class Domain
     /// <summary>Fractional coordinates of an atom, brought into the cell.</summary>
     private (double, double, double) Wrapped(Atoms atoms, int i)
     {
-        var (s0, s1, s2) = Cell.Fractional(atoms.Positions[3 * i], atoms.Positions[3 * i + 1], atoms.Positions[3 * i + 2]);
+        var (s0, s1, s2) = Fraction(atoms.Positions[3 * i], atoms.Positions[3 * i + 1], atoms.Positions[3 * i + 2]);
         return (Inside(0, s0), Inside(1, s1), Inside(2, s2));
 
         double Inside(int d, double s) => Cell.Periodic[d] ? s - Math.Floor(s) : s;

@@ -36,18 +36,22 @@ public sealed unsafe partial class Domain
     private void RunChain(int task, int worker)
     {
         int chain = _chains - 1 - task, first = (int)((long)Tiles * chain / _chains), end = (int)((long)Tiles * (chain + 1) / _chains);
-        for (int t = first; t < end; t++)
-            try
+        int t = first;
+        try
+        {
+            for (; t < end; t++)
             {
                 for (int u = end; u <= t + _tileSpan && u < Tiles; u++)
                     while (Volatile.Read(ref _tileDone[u]) != _tileRound) Thread.SpinWait(10);
                 _tileBody(_tileStart[t], _tileStart[t + 1], t);
-            }
-            finally
-            {
-                // After an exception too: nobody shall wait for ever.
                 Volatile.Write(ref _tileDone[t], _tileRound);
             }
+        }
+        finally
+        {
+            // After an exception: nobody shall wait for ever, for this tile or one that will not come.
+            for (; t < end; t++) Volatile.Write(ref _tileDone[t], _tileRound);
+        }
     }
 
     private void MakeTiles()

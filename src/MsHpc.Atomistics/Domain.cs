@@ -312,7 +312,18 @@ public sealed unsafe partial class Domain
     private (double S0, double S1, double S2) Fraction(int slot)
     {
         double* x = X + At(slot);
-        return Cell.Fractional(x[0], x[8], x[16]);
+        return Fraction(x[0], x[8], x[16]);
+    }
+
+    /// <summary>Fractional coordinates of one atom, the same bits as those of eight: of an atom on a face, who owns it and to which side it is wrapped
+    /// are decided apart and must not differ.</summary>
+    private (double S0, double S1, double S2) Fraction(double x, double y, double z)
+    {
+        ReadOnlySpan<double> g = Cell.Reciprocal, o = Cell.Origin;
+        (x, y, z) = (x - o[0], y - o[1], z - o[2]);
+        return (Math.FusedMultiplyAdd(g[0], x, Math.FusedMultiplyAdd(g[1], y, g[2] * z)),
+            Math.FusedMultiplyAdd(g[3], x, Math.FusedMultiplyAdd(g[4], y, g[5] * z)),
+            Math.FusedMultiplyAdd(g[6], x, Math.FusedMultiplyAdd(g[7], y, g[8] * z)));
     }
 
     /// <summary>Brings owned atoms into the cell.</summary>

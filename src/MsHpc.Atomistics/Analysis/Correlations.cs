@@ -32,7 +32,7 @@ public sealed unsafe class RadialDistribution
     /// <summary>Adds a frame.</summary>
     public void Add(Atoms atoms)
     {
-        var domain = new Domain(atoms, _range, 0, ListKind.Full);
+        var domain = LocalStructure.Everyone(atoms, _range);
         double* x = domain.X;
         int others = 0;
         for (int s = 0; s < domain.OwnedSlots; s++)

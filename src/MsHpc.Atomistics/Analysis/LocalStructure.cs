@@ -153,7 +153,7 @@ public static unsafe class LocalStructure
     private static IEnumerable<(int Atom, List<Neighbor> Near)> Neighbors(Atoms atoms, double cutoff)
     {
         if (!(cutoff > 0)) throw new InputException($"a cutoff must be positive, not {cutoff}");
-        var domain = new Domain(atoms, cutoff, 0, ListKind.Full);
+        var domain = Everyone(atoms, cutoff);
         var near = new List<Neighbor>();
         for (int s = 0; s < domain.OwnedSlots; s++)
         {
@@ -161,6 +161,9 @@ public static unsafe class LocalStructure
             if (tag >= 0) yield return (tag, near);
         }
     }
+
+    /// <summary>A domain whose lists hold all pairs: those of atoms with a topology leave bonded neighbours out.</summary>
+    internal static Domain Everyone(Atoms atoms, double cutoff) => new(new Atoms(atoms.Species, atoms.Types, atoms.Positions, atoms.Cell), cutoff, 0, ListKind.Full);
 
     private static int Collect(Domain domain, int s, double cutoff, List<Neighbor> near)
     {

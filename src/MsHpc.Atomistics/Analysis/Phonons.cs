@@ -33,7 +33,7 @@ public sealed class Phonons
     public double MaxForce { get; private set; }
 
     /// <summary>Computes the force constants.</summary>
-    /// <param name="calculator">Energy surface.</param>
+    /// <param name="calculator">Energy surface; it is asked about the supercell.</param>
     /// <param name="atoms">The cell of the crystal; best its primitive one.</param>
     /// <param name="supercell">Repeats along a, b, c: the supercell should be wider than twice the reach of the forces.</param>
     /// <param name="displacement">Å.</param>

@@ -118,10 +118,13 @@ public sealed class Minimizer
     public IReadOnlyList<double> History => _history;
 
     /// <summary>Moves <paramref name="atoms"/> (positions, cell) to a minimum; velocities stay.</summary>
+    /// <exception cref="InputException">Constraints: moves here do not keep them, and no force holds what they hold.</exception>
     /// <exception cref="ConvergenceException">Not reached in the steps allowed; the atoms are where it stopped, the history holds the largest forces.</exception>
     /// <exception cref="NumericalException">An energy or force that is not a number.</exception>
     public MinimizeStep Run(Atoms atoms)
     {
+        if (atoms.Topology is { Constraints.Count: > 0 } held)
+            throw new InputException($"{held.Constraints.Count} distances are to be held, which a minimisation does not do, and nothing else holds these atoms together: minimise with flexible molecules (bonds and angles instead of constraints), or cool down in molecular dynamics");
         (_atoms, _cell0, _results, _domain) = (atoms, atoms.Cell, new CalculatorResults(atoms.Count), null);
         _fixed = new bool[atoms.Count];
         foreach (int i in _options.Fixed)

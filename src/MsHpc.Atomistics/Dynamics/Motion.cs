@@ -23,7 +23,7 @@ public sealed unsafe class Motion
     private readonly byte[]? _held; // bit k: direction k of this atom does not follow the forces; by tag
     private readonly bool[]? _inBath; // atoms a thermostat acts on, by tag; null: all
     private int _generation = -1, _oldGeneration = -1, _oldOwned, _oldSlots;
-    private double _fastest;
+    private double _farthest; // since the last Moved, Å
     private readonly Constraints? _constraints;
     private int[] _heldSlots = [];
     private int _heldCount;
@@ -73,7 +73,7 @@ public sealed unsafe class Motion
         DegreesOfFreedom = Math.Max(1, all - held.Count);
         long inBath = _inBath is null ? atoms.Count : _inBath.LongCount(b => b);
         if (bath is not null && inBath == 0) throw new InputException("the thermostat's group holds no atom that is free to move");
-        BathDegreesOfFreedom = bath is null && _held is null ? DegreesOfFreedom : Math.Max(1, 3 * inBath - removedInBath);
+        BathDegreesOfFreedom = inBath == atoms.Count ? DegreesOfFreedom : Math.Max(1, 3 * inBath - removedInBath);
     }
 
     /// <summary>Atoms.</summary>
@@ -253,7 +253,7 @@ public sealed unsafe class Motion
     {
         double most = 0;
         for (int l = 0; l < 8; l++) most = double.IsNaN(fastest[l]) ? double.NaN : Math.Max(most, fastest[l]);
-        _fastest = most * drift * drift;
+        _farthest += Math.Sqrt(most) * drift;
         if (_constraints is null) return;
         try { _constraints.Positions(Domain, _before.Pointer, drift, before); }
         catch (NumericalException e) when (Comm.Size > 1) { _failure ??= e; }
@@ -266,8 +266,15 @@ public sealed unsafe class Motion
     internal void AddConstraintVirial(double* forces)
     {
         if (_constraints is null || (Want & Want.Virial) == 0) return;
-        var sum = _constraints.Virial(Domain, forces);
+        var sum = new VirialSum();
+        try { sum = _constraints.Virial(Domain, forces); }
+        catch (NumericalException e) when (Comm.Size > 1)
+        {
+            _failure ??= e;
+            sum[0] = double.NaN;
+        }
         Comm.AllReduceSum(sum);
+        if (double.IsNaN(sum[0])) ThrowFailure();
         var tally = Tally;
         for (int k = 0; k < 6; k++) tally.Virial[k] += sum[k];
         Tally = tally;
@@ -278,8 +285,14 @@ public sealed unsafe class Motion
     {
         if (_constraints is null) return;
         CopyBefore();
-        _constraints.Positions(Domain, _before.Pointer, 0);
-        _constraints.Velocities(Domain);
+        NumericalException? failure = null;
+        try
+        {
+            _constraints.Positions(Domain, _before.Pointer, 0);
+            _constraints.Velocities(Domain);
+        }
+        catch (NumericalException e) { failure = e; }
+        Together.Check(Comm, failure);
         Domain.Rebuild();
     }
 
@@ -294,10 +307,11 @@ public sealed unsafe class Motion
     public void Moved()
     {
         if (_options.Deformation is { } deformation) Deform(deformation.Rate);
-        Span<double> most = [Domain.ListDisplacementSquared(), _failure is null ? _fastest : double.NaN];
+        Span<double> most = [Domain.ListDisplacementSquared(), _failure is null ? _farthest : double.NaN];
         Comm.AllReduceMax(most);
+        _farthest = 0;
         if (double.IsNaN(most[1])) ThrowFailure();
-        if (!(most[1] <= _options.MaxMove * _options.MaxMove)) throw new StepFailure($"an atom would move more than {_options.MaxMove} Å in one step");
+        if (!(most[1] <= _options.MaxMove)) throw new StepFailure($"an atom would move more than {_options.MaxMove} Å in one step");
         if (!double.IsFinite(most[0])) throw new StepFailure("a position is not a finite number");
         if (Domain.NeedsRebuild(most[0]))
         {
@@ -585,7 +599,7 @@ public sealed unsafe class Motion
     internal void Remember()
     {
         int n = 24 * Domain.OwnedClusters;
-        _lastWork = Step - 1;
+        (_lastWork, _farthest) = (Step - 1, 0);
         new Span<double>(Domain.X, n).CopyTo(new Span<double>(_oldX.Require(n), n));
         new Span<double>(Domain.V, n).CopyTo(new Span<double>(_oldV.Require(n), n));
         if (_oldGeneration == Domain.Generation) return;
@@ -616,6 +630,8 @@ public sealed unsafe class Motion
             }
         }
         atoms.Cell = cell;
+        // The forces that come next are not those of the end of a step.
+        _lastWork = Step;
         if (Comm.Size == 1) return;
         Comm.AllReduceSum(atoms.Positions);
         Comm.AllReduceSum(atoms.Velocities);

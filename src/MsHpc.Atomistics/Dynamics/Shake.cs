@@ -49,6 +49,17 @@ internal sealed unsafe class Shake(double tolerance)
         return (rx - hx, ry - hy, rz - hz);
     }
 
+    /// <summary>
+    /// What one unit of the last place of the largest coordinate of two atoms is, u. A push of less than u/2 in every component does nothing: the lighter atom takes at
+    /// least half of an error δ of the distance d, its largest component is 1/√3 of that, so that errors below δ = √3 u, of r² 2√3 d u, may stay.
+    /// </summary>
+    private static double Unit(double* x, int a, int b)
+    {
+        double most = 0;
+        for (int k = 0; k < 24; k += 8) most = Math.Max(most, Math.Max(Math.Abs(x[a + k]), Math.Abs(x[b + k])));
+        return most * 2.220446049250313e-16;
+    }
+
     public void Positions(Domain d, double* reference, double rate, Cell before)
     {
         double* x = d.X, v = d.V, mass = d.Mass;
@@ -64,7 +75,7 @@ internal sealed unsafe class Shake(double tolerance)
                     int a = At(bond.A), b = At(bond.B);
                     var (rx, ry, rz) = Difference(x, bond, a, b, d.Cell);
                     double error = bond.Square - (rx * rx + ry * ry + rz * rz);
-                    if (Math.Abs(error) <= 2 * tolerance * bond.Square) continue;
+                    if (Math.Abs(error) <= 2 * tolerance * bond.Square + 4 * Math.Sqrt(bond.Square) * Unit(x, a, b)) continue;
                     var (sx, sy, sz) = Difference(reference, bond, a, b, before);
                     double along = rx * sx + ry * sy + rz * sz;
                     if (!(along > 1e-3 * bond.Square) || iteration > Most) throw Torn(d, bond);

@@ -20,7 +20,7 @@ public sealed class AmberCoordinates
     /// <summary>3·N, Å/fs; null when the file has none.</summary>
     public double[]? Velocities { get; }
 
-    /// <summary>a, b, c, Å, and α, β, γ, degrees; null when the file has none.</summary>
+    /// <summary>a, b, c, Å, and, where the file has them, α, β, γ, degrees; null when the file has no box.</summary>
     public double[]? Box { get; }
 
     /// <summary>fs; 0 when the file does not say.</summary>
@@ -53,7 +53,7 @@ public sealed class AmberCoordinates
         {
             int count = Math.Min(6, (lines[end - 1].TrimEnd().Length + 11) / 12);
             if (count is not (3 or 6)) throw Fault(end, "the box needs three lengths, or three lengths and three angles");
-            box = [.. Numbers(end - 1, count, "box"), .. count == 3 ? new[] { 90.0, 90, 90 } : []];
+            box = Numbers(end - 1, count, "box");
         }
         return new AmberCoordinates(positions, velocities, box, 1e3 * time);
 

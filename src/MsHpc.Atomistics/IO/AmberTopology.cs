@@ -94,7 +94,7 @@ public sealed class AmberTopology
         Dictionary<(string, double, int), int> known = [];
         for (int i = 0; i < n; i++)
         {
-            string symbol = numbers is not null && numbers[i] > 0 && numbers[i] < s_elements.Length ? s_elements[numbers[i]].Symbol : Element(masses[i]);
+            string symbol = (numbers is null ? null : Elements.Symbol(numbers[i])) ?? Element(masses[i]);
             if (!known.TryGetValue((symbol, masses[i], lj[i]), out int species))
             {
                 known.Add((symbol, masses[i], lj[i]), species = _species.Count);
@@ -216,7 +216,7 @@ public sealed class AmberTopology
     /// <summary>A, eV Å¹², and B, eV Å⁶, of two species.</summary>
     public (double A, double B) LennardJones(int i, int j) => _lennardJones[_ljTypes[i], _ljTypes[j]];
 
-    /// <summary>The atoms at given coordinates. The cell is that of the coordinate file, else that of the topology; without a box in the topology (IFBOX 0) nothing repeats.</summary>
+    /// <summary>The atoms at given coordinates. The cell is that of the coordinate file, with angles of the topology where it has lengths only, else that of the topology; without a box in the topology (IFBOX 0) nothing repeats.</summary>
     /// <param name="coordinates">Coordinates.</param>
     /// <param name="constraints">Distances to hold.</param>
     /// <exception cref="InputException">Another number of atoms, a box that is not there.</exception>
@@ -224,7 +224,7 @@ public sealed class AmberTopology
     {
         if (coordinates.Positions.Length != 3 * Count) throw new InputException($"{_path} has {Count} atoms, the coordinates have {coordinates.Positions.Length / 3}");
         Cell cell;
-        if (_periodic) cell = AmberCoordinates.MakeCell(coordinates.Box ?? _box ?? throw new InputException($"{_path} is periodic (IFBOX), and neither it nor the coordinates have a box"));
+        if (_periodic) cell = AmberCoordinates.MakeCell(coordinates.Box is [_, _, _] lengths ? [.. lengths, .. _box is null ? [90, 90, 90] : _box[3..]] : coordinates.Box ?? _box ?? throw new InputException($"{_path} is periodic (IFBOX), and neither it nor the coordinates have a box"));
         else
         {
             double[] low = [.. Enumerable.Range(0, 3).Select(k => coordinates.Positions.Where((_, i) => i % 3 == k).Min() - 1)];
@@ -298,15 +298,5 @@ public sealed class AmberTopology
     }
 
     /// <summary>The element nearest in mass.</summary>
-    private static string Element(double mass) => s_elements.Skip(1).MinBy(e => Math.Abs(e.Mass - mass)).Symbol;
-
-    private static readonly (string Symbol, double Mass)[] s_elements =
-    [
-        ("X", 0), ("H", 1.008), ("He", 4.0026), ("Li", 6.94), ("Be", 9.0122), ("B", 10.81), ("C", 12.011), ("N", 14.007), ("O", 15.999), ("F", 18.998), ("Ne", 20.18),
-        ("Na", 22.99), ("Mg", 24.305), ("Al", 26.982), ("Si", 28.085), ("P", 30.974), ("S", 32.06), ("Cl", 35.45), ("Ar", 39.95), ("K", 39.098), ("Ca", 40.078),
-        ("Sc", 44.956), ("Ti", 47.867), ("V", 50.942), ("Cr", 51.996), ("Mn", 54.938), ("Fe", 55.845), ("Co", 58.933), ("Ni", 58.693), ("Cu", 63.546), ("Zn", 65.38),
-        ("Ga", 69.723), ("Ge", 72.63), ("As", 74.922), ("Se", 78.971), ("Br", 79.904), ("Kr", 83.798), ("Rb", 85.468), ("Sr", 87.62), ("Y", 88.906), ("Zr", 91.224),
-        ("Nb", 92.906), ("Mo", 95.95), ("Tc", 98), ("Ru", 101.07), ("Rh", 102.91), ("Pd", 106.42), ("Ag", 107.87), ("Cd", 112.41), ("In", 114.82), ("Sn", 118.71),
-        ("Sb", 121.76), ("Te", 127.6), ("I", 126.9), ("Xe", 131.29), ("Cs", 132.91), ("Ba", 137.33),
-    ];
+    private static string Element(double mass) => Elements.Symbols.MinBy(e => Math.Abs(Elements.Mass(e)!.Value - mass))!;
 }

@@ -8,7 +8,11 @@ namespace MsHpc.Atomistics.IO;
 /// <param name="Atoms">Atoms in the order of their ids, positions unwrapped by their image flags; with the topology when there are bonds.</param>
 /// <param name="Style">atomic, charge, molecular or full.</param>
 /// <param name="PairCoeffs">Words of <c>Pair Coeffs</c> per type, as they stand there; empty when there are none.</param>
-public sealed record LammpsDataFile(Atoms Atoms, string Style, IReadOnlyList<string[]> PairCoeffs);
+public sealed record LammpsDataFile(Atoms Atoms, string Style, IReadOnlyList<string[]> PairCoeffs)
+{
+    /// <summary>The pair style that <c>Pair Coeffs</c> are of, from the comment behind that name; null when it does not say.</summary>
+    public string? PairStyle { get; init; }
+}
 
 /// <summary>
 /// LAMMPS data files (docs.lammps.org/read_data.html): atom styles atomic, charge, bond, angle, molecular and full, triclinic tilt, masses, type
@@ -53,6 +57,7 @@ public static class LammpsData
         private readonly List<(long Id, double X, double Y, double Z, int Line)> _velocities = [];
         private readonly List<(string Kind, long[] Numbers, int Line)> _terms = [];
         private string[][] _pairs = [];
+        private string? _pairStyle;
 
         public LammpsDataFile Read()
         {
@@ -156,6 +161,7 @@ public static class LammpsData
                         else if (lines.Integer(w[0], "the type", 1, types, out long t)) _names[t - 1] = w[1];
                     break;
                 case "Pair Coeffs":
+                    _pairStyle = TextLines.Words(comment).FirstOrDefault();
                     foreach (string[] w in Rows(name, types)) if (Type(w[0], types, out int t)) _pairs[t] = w[1..];
                     break;
                 case "PairIJ Coeffs":
@@ -190,7 +196,8 @@ public static class LammpsData
 
         private bool Type(string word, int types, out int type)
         {
-            type = Array.IndexOf(_names, word);
+            // Labels do not begin with a digit; what a comment behind a mass says may.
+            type = char.IsAsciiDigit(word[0]) ? -1 : Array.IndexOf(_names, word);
             if (type >= 0) return true;
             bool ok = lines.Integer(word, "the type", 1, types, out long number);
             type = (int)number - 1;
@@ -249,6 +256,11 @@ public static class LammpsData
                 int needed = (kind, form) switch { ("bond", "harmonic") => 2, ("bond", _) => 4, ("angle", _) => 2, ("dihedral", "harmonic") => 3, ("dihedral", "charmm") => 4, ("dihedral", _) => 1, (_, "harmonic") => 2, _ => 3 };
                 if (form == "fourier" && n.Length > 0) needed = n[0] is >= 1 and <= 100 ? 1 + 3 * (int)n[0] : 1;
                 if (n.Length != needed || form == "fourier" && needed == 1) { lines.Fault($"{kind} style {form} needs {needed} numbers, not {n.Length}"); continue; }
+                if (form == "charmm" && n[3] != 0)
+                {
+                    lines.Fault($"the weight {words[3]} of a charmm dihedral asks for 1-4 interactions of lj/charmm, which are not read here; with weight 0 special_bonds (scale14) scales them");
+                    continue;
+                }
                 const double degree = Math.PI / 180;
                 found[type - 1] = (kind, form) switch
                 {
@@ -305,7 +317,7 @@ public static class LammpsData
                 (atoms.Velocities[3 * i], atoms.Velocities[3 * i + 1], atoms.Velocities[3 * i + 2]) = (x * v, y * v, z * v);
             }
             lines.Check();
-            return new LammpsDataFile(atoms, style ?? "atomic", _seen.Contains("Pair Coeffs") ? _pairs : []);
+            return new LammpsDataFile(atoms, style ?? "atomic", _seen.Contains("Pair Coeffs") ? _pairs : []) { PairStyle = _pairStyle };
         }
 
         private void Terms()
@@ -340,6 +352,12 @@ public static class LammpsData
                 {
                     (law, count) = (first[kind][type], found[type]!.Count);
                     cosine |= found[type]![0] is Topology.DihedralType;
+                }
+                else if (cosine && _coefficients.ContainsKey("impropers"))
+                {
+                    // Without this they would take the numbers of impropers of the same form.
+                    lines.Fault("there are dihedrals and 'Improper Coeffs', but no 'Dihedral Coeffs'", line);
+                    return;
                 }
                 for (int k = 0; k < count; k++)
                     switch (kind)

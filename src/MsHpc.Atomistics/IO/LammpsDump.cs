@@ -30,10 +30,13 @@ public static class LammpsDump
     public static IEnumerable<AtomFrame> ReadAll(string path, IReadOnlyList<string>? elements = null, LammpsUnits units = LammpsUnits.Metal)
     {
         using var lines = new TextLines(path);
-        while (ReadFrame(lines, elements, units) is { } frame) yield return frame;
+        while (ReadFrame(lines, elements, ref units) is { } frame) yield return frame;
     }
 
-    private static AtomFrame? ReadFrame(TextLines lines, IReadOnlyList<string>? elements, LammpsUnits units)
+    /// <param name="lines">File.</param>
+    /// <param name="elements">Symbol of each type.</param>
+    /// <param name="units">Units so far: LAMMPS names them in the first frame only, and they hold for all that follow.</param>
+    private static AtomFrame? ReadFrame(TextLines lines, IReadOnlyList<string>? elements, ref LammpsUnits units)
     {
         long step = 0, count = -1;
         double? time = null;

@@ -67,7 +67,7 @@ internal abstract unsafe class BondedTerms<TForm> : Interaction where TForm : st
             for (int a = 1; a < n; a++)
             {
                 slots[a] = domain.Closest(slots[a - 1], _atoms[n * t + a]);
-                if (images && (slots[a] < 0 || !(Distance(domain, slots[0], slots[a]) <= halo)))
+                if (images && (slots[a] < 0 || !(Distance(domain, slots[0], slots[a]) <= halo) || !IsNearest(domain, slots[a - 1], slots[a])))
                     throw new NumericalException($"{Noun} of atoms {string.Join(", ", _atoms.AsSpan(n * t, n).ToArray().Select(i => i + 1))} is longer than the halo of {halo:g4} Å: "
                         + "the molecule is torn, or the force field needs a larger reach");
             }
@@ -95,6 +95,16 @@ internal abstract unsafe class BondedTerms<TForm> : Interaction where TForm : st
     {
         double* a = d.X + (i / 8 * 24 + i % 8), b = d.X + (j / 8 * 24 + j % 8);
         return Math.Sqrt((a[0] - b[0]) * (a[0] - b[0]) + (a[8] - b[8]) * (a[8] - b[8]) + (a[16] - b[16]) * (a[16] - b[16]));
+    }
+
+    /// <summary>Whether no other image of j is nearer to i: beyond the minimum halo not all copies are known, and the nearest may be one that is not.</summary>
+    private static bool IsNearest(Domain d, int i, int j)
+    {
+        double distance = Distance(d, i, j);
+        if (distance <= d.MinimumHalo) return true;
+        double* a = d.X + (i / 8 * 24 + i % 8), b = d.X + (j / 8 * 24 + j % 8);
+        var (x, y, z) = MolecularForceField.Nearest(d.Cell, b[0] - a[0], b[8] - a[8], b[16] - a[16]);
+        return distance * distance <= (x * x + y * y + z * z) * (1 + 1e-9);
     }
 
     public override void Compute(Domain domain, Want want, ref Tally tally)

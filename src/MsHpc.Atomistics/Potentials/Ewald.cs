@@ -68,6 +68,7 @@ public sealed unsafe class Ewald : Interaction
     /// <inheritdoc/>
     public override void Compute(Domain domain, Want want, ref Tally tally)
     {
+        CheckCount(domain, _charges.Length);
         if (_cell != domain.Cell) Tabulate(domain.Cell);
         Sum(domain);
         domain.Comm.AllReduceSum(_sum.Span(2 * _waves));
@@ -218,6 +219,12 @@ public sealed unsafe class Ewald : Interaction
                 tally.Virial[4] -= t * x * z;
                 tally.Virial[5] -= t * x * y;
             }
+    }
+
+    /// <summary>Refuses other atoms, a supercell for instance, than the sum was made for: their self energy would be wrong, and their mesh too coarse.</summary>
+    internal static void CheckCount(Domain domain, int count)
+    {
+        if (domain.AtomCount != count) throw new InputException($"an Ewald sum made for {count} atoms is asked about {domain.AtomCount}: make one for these");
     }
 
     /// <summary>Energies that do not depend on positions: of every charge's own Gaussian, and of the background. The latter is also the diagonal of its virial.</summary>

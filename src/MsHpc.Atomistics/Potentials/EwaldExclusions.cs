@@ -42,10 +42,18 @@ internal sealed unsafe class EwaldExclusions(EwaldSplit split, Topology topology
             int i = pairs[2 * p], j = pairs[2 * p + 1], a = i / 8 * 24 + i % 8, b = j / 8 * 24 + j % 8;
             double dx = x[a] - x[b], dy = x[a + 8] - x[b + 8], dz = x[a + 16] - x[b + 16], u = (dx * dx + dy * dy + dz * dz) * scale - 1;
             double g = 0, slope = 0;
-            for (int k = _series.Length - 1; k >= 0; k--)
+            if (u <= 1)
+                for (int k = _series.Length - 1; k >= 0; k--)
+                {
+                    slope = Math.FusedMultiplyAdd(slope, u, g);
+                    g = Math.FusedMultiplyAdd(g, u, _series[k]);
+                }
+            else
             {
-                slope = Math.FusedMultiplyAdd(slope, u, g);
-                g = Math.FusedMultiplyAdd(g, u, _series[k]);
+                // An excluded pair may be longer than the cutoff, where the series ends: g = erf(√t)/√t, g′ = (exp(−t)/√π − g/2)/t.
+                double perU = split.Alpha * split.Alpha / scale, t = perU * (u + 1);
+                g = EwaldSplit.Smooth(t);
+                slope = (Math.Exp(-t) / Math.Sqrt(Math.PI) - 0.5 * g) / t * perU;
             }
             double qq = strength * charge[i] * charge[j], e = -qq * g, s = 2 * qq * slope * scale;
             energy += e;

@@ -84,7 +84,9 @@ public sealed unsafe class Indenter : Interaction
         if (_axis is null) return false;
         var v = cell.Rows.Slice(3 * d, 3);
         double along = v[0] * _axis[0] + v[1] * _axis[1] + v[2] * _axis[2];
-        return v[0] * v[0] + v[1] * v[1] + v[2] * v[2] - along * along < 1e-18 * along * along;
+        // Of the part across, not of v² − along², whose rounding alone is larger than what is allowed here.
+        double x = v[0] - along * _axis[0], y = v[1] - along * _axis[1], z = v[2] - along * _axis[2];
+        return x * x + y * y + z * z < 1e-18 * along * along;
     }
 
     /// <inheritdoc/>

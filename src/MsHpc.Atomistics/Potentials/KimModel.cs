@@ -175,10 +175,12 @@ public sealed unsafe class KimModel : Interaction, IDisposable
 
     /// <inheritdoc/>
     /// <exception cref="NativeException">The model failed.</exception>
+    /// <exception cref="InputException">Numbers per atom of a model that does not give them.</exception>
     public override void Compute(Domain domain, Want want, ref Tally tally)
     {
         Gather(domain);
         bool perAtom = (want & Want.PerAtom) != 0;
+        if (perAtom && !(_hasAtomEnergy && _hasAtomVirial)) throw new InputException($"KIM model {_name} gives no {(_hasAtomEnergy ? "virials" : "energies")} of single atoms");
         if (_hasAtomEnergy) Set("partialParticleEnergy", perAtom ? _atomEnergy.Require(_count) : null);
         if (_hasAtomVirial) Set("partialParticleVirial", perAtom ? _atomVirial.Require(6L * _count) : null);
         Check(KIM_Model_Compute(_model, _arguments), "to compute; some atoms may be too close");
@@ -192,9 +194,9 @@ public sealed unsafe class KimModel : Interaction, IDisposable
             to[8] += f[3 * p + 1];
             to[16] += f[3 * p + 2];
             if (!perAtom) continue;
-            if (_hasAtomEnergy) domain.AtomEnergy[s] += _atomEnergy.Pointer[p];
+            domain.AtomEnergy[s] += _atomEnergy.Pointer[p];
             // KIM counts Σ r ⊗ ∂E/∂r, which is −W.
-            for (int k = 0; k < 6 && _hasAtomVirial; k++) domain.AtomVirial[6 * s + k] -= _atomVirial.Pointer[6 * p + k];
+            for (int k = 0; k < 6; k++) domain.AtomVirial[6 * s + k] -= _atomVirial.Pointer[6 * p + k];
         }
     }
 

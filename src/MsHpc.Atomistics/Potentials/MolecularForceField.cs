@@ -74,7 +74,7 @@ public static class MolecularForceField
     }
 
     /// <summary>The shortest of a vector's images.</summary>
-    private static (double X, double Y, double Z) Nearest(Cell cell, double x, double y, double z)
+    internal static (double X, double Y, double Z) Nearest(Cell cell, double x, double y, double z)
     {
         var (ox, oy, oz) = (cell.Origin[0], cell.Origin[1], cell.Origin[2]);
         var (s0, s1, s2) = cell.Fractional(ox + x, oy + y, oz + z);

@@ -111,6 +111,7 @@ public sealed unsafe class ParticleMeshEwald : Interaction
     /// <inheritdoc/>
     public override void Compute(Domain domain, Want want, ref Tally tally)
     {
+        Ewald.CheckCount(domain, _charges.Length);
         if (_cell != domain.Cell) Tabulate(domain.Cell);
         var sums = new Tally();
         Spread(domain);

@@ -163,6 +163,9 @@ internal static class AtomModels
             var file = LammpsData.Read(data, units: m.Get(UnitsKey));
             if (file.Atoms.Count != atoms.Count) throw new InputException($"{Path.GetFileName(data)} has {file.Atoms.Count} atoms, the system {atoms.Count}");
             if (file.PairCoeffs.Count == 0) throw new InputException($"{Path.GetFileName(data)} has no section 'Pair Coeffs' with ε and σ of each type");
+            // Two or three numbers of other styles (buck, morse, lj/class2, which is 9-6) would be taken for ε, σ and a cutoff.
+            if (file.PairStyle is { } pairs && !pairs.StartsWith("lj/cut", StringComparison.Ordinal) && !pairs.StartsWith("lj/long", StringComparison.Ordinal))
+                throw new InputException($"{Path.GetFileName(data)}: Pair Coeffs are of the style {pairs}; read are those of lj/cut…");
             double energy = m.Get(UnitsKey) == LammpsUnits.Real ? 4184 / (Codata.Avogadro * Codata.ElementaryCharge) : 1;
             var types = file.PairCoeffs.Select((words, t) => words.Length is 2 or 3 && Numbers.TryParse(words[0], out double epsilon) && Numbers.TryParse(words[1], out double sigma) ? (Epsilon: epsilon * energy, Sigma: sigma)
                 : throw new InputException($"{Path.GetFileName(data)}: Pair Coeffs of type {t + 1} are 'epsilon sigma', not '{string.Join(' ', words)}'")).ToArray();

@@ -207,7 +207,11 @@ internal sealed class PhononEngine(Job job, Comm comm) : OneStepEngine(job, comm
 
     protected override (double[] Values, string Text) Work(StopCheck stop)
     {
-        var phonons = Phonons.Compute(ForceField, Atoms, Choice.Supercell, Choice.Displacement, (_, _) => !stop());
+        // Of the supercell's own: what an Ewald sum takes from the atoms it is made for (mesh, charges) does not fit more of them.
+        var super = Task.MakeModel(Crystal.Repeat(Atoms, Choice.Supercell)).ForceField;
+        Phonons phonons;
+        try { phonons = Phonons.Compute(super, Atoms, Choice.Supercell, Choice.Displacement, (_, _) => !stop()); }
+        finally { foreach (var term in super.Interactions) (term as IDisposable)?.Dispose(); }
         _distance.Clear();
         _bands.Clear();
         _ticks.Clear();

@@ -197,4 +197,31 @@ public sealed class AmberTests
             Assert.That(Assert.Throws<InputException>(() => AmberTopology.Read(Prmtop(Vacuum)).MakeAtoms(AmberCoordinates.Read(word.Replace("word", "short"))))!.Message, Does.Contain("4 atoms need"));
         });
     }
+
+    // Old coordinate files have three lengths; the angle of a truncated octahedron is then that of the parameter file.
+    [Test]
+    public void AnglesOfTheBoxFromTheTopology()
+    {
+        string folder = TestData.Scratch(), prmtop = Path.Combine(folder, "octahedron.prmtop"), inpcrd = Path.Combine(folder, "octahedron.inpcrd");
+        string[] lines = File.ReadAllLines(Prmtop(Water)), coordinates = File.ReadAllLines(TestData.File($"md/amber/{Water}.inpcrd"));
+        int pointers = Array.FindIndex(lines, l => l.StartsWith("%FLAG POINTERS", StringComparison.Ordinal)) + 4, box = Array.FindIndex(lines, l => l.StartsWith("%FLAG BOX_DIMENSIONS", StringComparison.Ordinal)) + 2;
+        lines[pointers] = lines[pointers][..56] + "       2" + lines[pointers][64..]; // IFBOX
+        lines[box] = "  1.09471219E+02" + lines[box][16..];
+        File.WriteAllLines(prmtop, lines);
+        File.WriteAllLines(inpcrd, [.. coordinates[..^1], coordinates[^1][..36]]);
+        var rows = AmberTopology.Read(prmtop, inpcrd).Atoms.Cell.Rows;
+        Assert.That((rows[0] * rows[3] + rows[1] * rows[4]) / (rows[0] * Math.Sqrt(rows[3] * rows[3] + rows[4] * rows[4])), Is.EqualTo(-1.0 / 3).Within(1e-7));
+    }
+
+    [Test]
+    public void HeavyElementsKeepTheirNames()
+    {
+        string prmtop = Path.Combine(TestData.Scratch(), "gold.prmtop");
+        string[] lines = File.ReadAllLines(Prmtop(Vacuum));
+        int mass = Array.FindIndex(lines, l => l.StartsWith("%FLAG MASS", StringComparison.Ordinal)) + 2;
+        lines[mass] = "  1.96970000E+02" + lines[mass][16..];
+        File.WriteAllLines(prmtop, lines);
+        var atoms = AmberTopology.Read(prmtop).MakeAtoms(AmberCoordinates.Read(TestData.File($"md/amber/{Vacuum}.inpcrd")));
+        Assert.That(atoms.Species[atoms.Types[0]].Symbol, Is.EqualTo("Au"));
+    }
 }

@@ -1,5 +1,6 @@
 using MsHpc.Atomistics;
 using MsHpc.Atomistics.Analysis;
+using MsHpc.Atomistics.Potentials;
 using MsHpc.Core;
 using NUnit.Framework;
 
@@ -106,5 +107,27 @@ public sealed class AnalysisTests
         Assert.That(() => LocalStructure.Coordination(atoms, 0), Throws.TypeOf<InputException>());
         Assert.That(() => LocalStructure.CentroSymmetry(atoms, 7, 3), Throws.TypeOf<InputException>());
         Assert.That(() => new TimeCorrelation().MeanSquareDisplacement(3), Throws.TypeOf<InputException>());
+    }
+
+    // Lists of force fields leave bonded pairs out; who counts neighbours wants them.
+    [Test]
+    public void BondedNeighboursCount()
+    {
+        var water = Water.Tip3p.Box(3, 3, 3, 1);
+        Assert.That(LocalStructure.Coordination(water, 1.2), Is.EqualTo(water.Types.Select(t => t == 0 ? 2 : 1)));
+        var rdf = new RadialDistribution(1.2, 1, 0, 1);
+        rdf.Add(water);
+        double density = 54 / water.Cell.Volume;
+        Assert.That(rdf.Result().G[0] * density * 4 * Math.PI / 3 * Math.Pow(1.2, 3), Is.EqualTo(2).Within(1e-12));
+    }
+
+    // A sum made for the small cell has too coarse a mesh for the supercell: 8³ cells of rock salt would have an imaginary frequency of 3 THz.
+    [Test]
+    public void AnEwaldSumKnowsItsAtoms()
+    {
+        var atoms = MsHpc.Atomistics.Crystal.Create("rocksalt", [new("Na", 22.99), new("Cl", 35.45)], 5.64, [1, 1, 1], primitive: true);
+        (atoms.Charges[0], atoms.Charges[1]) = (1, -1);
+        Assert.That(() => Phonons.Compute(new ForceField(ParticleMeshEwald.Create(atoms, 7, 1e-6)), atoms, [2, 2, 2]), Throws.TypeOf<InputException>().With.Message.Contains("made for 2 atoms"));
+        Assert.That(() => Phonons.Compute(new ForceField(Ewald.Create(atoms, 7, 1e-6)), atoms, [2, 2, 2]), Throws.TypeOf<InputException>().With.Message.Contains("made for 2 atoms"));
     }
 }

@@ -238,6 +238,36 @@ public sealed unsafe class ConstraintTests
         Assert.That(constraints.Count, Is.EqualTo(6));
     }
 
+    // Coordinates of 1500 Å are no finer than 2e-13 Å, coarser than the tolerance.
+    [TestCase(0)]
+    [TestCase(1500)]
+    [TestCase(20000)]
+    public void FarFromTheOrigin(double at)
+    {
+        const int Count = 500;
+        var topology = new Topology();
+        var x = new double[6 * Count];
+        for (int m = 0; m < Count; m++)
+        {
+            var random = new Philox(2, m, 0);
+            double[] n = [random.NextNormal(), random.NextNormal(), random.NextNormal()];
+            double size = Math.Sqrt(n.Sum(v => v * v));
+            for (int k = 0; k < 3; k++)
+            {
+                x[6 * m + k] = at + 5 * (k == 0 ? m % 10 : k == 1 ? m / 10 % 10 : m / 100);
+                x[6 * m + 3 + k] = x[6 * m + k] + 1.01 * n[k] / size;
+            }
+            topology.Constraints.Add((2 * m, 2 * m + 1, 1.01));
+        }
+        double edge = at + 60;
+        var atoms = new Atoms([new("N", 14.007), new("H", 1.008)], [.. Enumerable.Range(0, 2 * Count).Select(i => i % 2)], x, Cell.Box(edge, edge, edge)) { Topology = topology };
+        Velocities.Maxwell(atoms, 300, 1);
+        var md = new MolecularDynamics(atoms, new ForceField(LennardJones.Create(2, (_, _) => new LennardJonesPair(1e-9, 1, 2.5))), new VelocityVerlet(), new MdOptions { TimeStep = 1 });
+        md.Run(20);
+        // Half of 4 d u, and u/2 of each coordinate once more when images are added.
+        Assert.That(Violation(md.Domain, atoms), Is.LessThan(1e-12 + 4 * edge * 2.2e-16));
+    }
+
     [Test]
     public void Faults()
     {

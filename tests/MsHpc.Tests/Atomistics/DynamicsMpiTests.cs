@@ -174,4 +174,15 @@ public sealed class DynamicsMpiTests
         NativeTest.Agree(_comm, message.Contains("atom", StringComparison.Ordinal) && message.Contains("at (", StringComparison.Ordinal) && message.Contains(expected, StringComparison.Ordinal), $"names atoms: {message}");
         NativeTest.Agree(_comm, md.Atoms.Positions.All(double.IsFinite) && DomainSystems.Complete(md.Domain), "the state before is whole");
     }
+
+    // A molecule that constraints cannot restore belongs to one rank; the others must not wait for it.
+    [Test]
+    public void ATornMoleculeAtTheStartReachesAllRanks()
+    {
+        var atoms = Water.Tip3p.Box(4, 4, 4, 3);
+        for (int k = 0; k < 3; k++) atoms.Positions[3 + k] = atoms.Positions[k] + 2;
+        var field = new ForceField(LennardJones.Create(2, Water.Tip3p.LennardJones(5)));
+        var error = Assert.Throws<NumericalException>(() => _ = new MolecularDynamics(atoms, field, new VelocityVerlet(), new MdOptions { TimeStep = 1 }, _comm));
+        NativeTest.Agree(_comm, error!.Message.Contains("atoms 1, 2, 3", StringComparison.Ordinal), error.Message);
+    }
 }

@@ -369,6 +369,57 @@ public sealed class DynamicsTests
         Assert.That(one / half, Is.EqualTo(4).Within(1.2));
     }
 
+    // Both halves of the drift of a Langevin step count.
+    [Test]
+    public void NoAtomMovesFartherThanAllowed([Values] bool langevin)
+    {
+        var atoms = new Atoms([new Species("A", 1)], [0], [1, 1, 1], Cell.Box(50, 50, 50));
+        MolecularDynamics Make(double speed)
+        {
+            atoms.Velocities[0] = speed;
+            return new MolecularDynamics(atoms, Lj(), langevin ? new Langevin(0, 1e-9) : new VelocityVerlet(), new MdOptions { TimeStep = 1, MaxMove = 1, MaxTemperature = 1e9 });
+        }
+        Make(0.99).Run(1);
+        Assert.Throws<NumericalException>(() => Make(1.01).Run(1));
+    }
+
+    [Test]
+    public void AGroupOfAllAtomsIsAllAtoms()
+    {
+        var atoms = Crystal(2, 0.5);
+        double Freedom(int[]? group) => new MolecularDynamics(atoms, Lj(), new NoseHoover(100, 1, group: group), new MdOptions { TimeStep = 0.004 }).Motion.BathDegreesOfFreedom;
+        Assert.That(Freedom(null), Is.EqualTo(93));
+        Assert.That(Freedom([.. Enumerable.Range(0, 32)]), Is.EqualTo(93));
+        Assert.That(Freedom([.. Enumerable.Range(0, 31)]), Is.EqualTo(93));
+    }
+
+    // A step that fails after the cell was stretched: its work is taken back, too.
+    [Test]
+    public void AFailedStepUnderDeformationDoesNoWork()
+    {
+        bool fails = false;
+        var md = new MolecularDynamics(Crystal(5, 0.1), new ForceField([.. Lj().Interactions, new Failing(() => fails)]), new VelocityVerlet(),
+            new MdOptions { TimeStep = 0.002, Skin = 0.3, Deformation = new Deformation([0.5, 0, 0, 0, 0, 0, 0, 0, 0]) });
+        md.Run(20);
+        double before = md.Measure().Conserved;
+        fails = true;
+        Assert.Throws<NumericalException>(() => md.Run(1));
+        fails = false;
+        // Sums of 500 atoms in another order.
+        Assert.That(md.Measure().Conserved, Is.EqualTo(before).Within(1e-12 * Math.Abs(before)));
+    }
+
+    private sealed class Failing(Func<bool> fails) : Interaction
+    {
+        public override string Description => "fails when told to";
+        public override double Cutoff => 0;
+        public override bool IsLocal => false;
+        public override void Compute(Domain domain, Want want, ref Tally tally)
+        {
+            if (fails()) throw new NumericalException("told to");
+        }
+    }
+
     [Test]
     public void AnyCalculatorDrivesDynamics()
     {

@@ -1,3 +1,6 @@
+using MsHpc.Atomistics;
+using MsHpc.Atomistics.Neighbors;
+using MsHpc.Core;
 using MsHpc.Core.Parallel;
 using NUnit.Framework;
 
@@ -21,5 +24,22 @@ public sealed class DynamicsThreadTests
             Assert.That(many.Measure().PressureTensor, Is.EqualTo(one.Measure().PressureTensor), $"virial, {threads} threads");
             Assert.That(many.Measure().Conserved, Is.EqualTo(one.Measure().Conserved), $"energy, {threads} threads");
         }
+    }
+
+    // The thread below waits for tiles above that will never be done.
+    [Test, CancelAfter(20000)]
+    public void AFailureInOneTileEndsAll()
+    {
+        using var team = new ThreadTeam(2);
+        var atoms = Crystal.Create("sc", [new Species("A", 1)], 1, [160, 6, 6]);
+        var domain = new Domain(atoms, 1.2, 0.1, ListKind.Clusters, null, team);
+        Assert.That(domain.Tiles, Is.GreaterThan(32)); // 16 chains
+        int first = domain.Tiles * 15 / 16;
+        Assert.Throws<NumericalException>(() => domain.RunTiles((_, _, tile) =>
+        {
+            // Long enough for the other thread to come to the end of its chain.
+            if (tile == first) Thread.Sleep(100);
+            if (tile == first) throw new NumericalException("a tile");
+        }));
     }
 }

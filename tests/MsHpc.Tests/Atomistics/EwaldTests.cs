@@ -234,6 +234,21 @@ public sealed class EwaldTests
         Derivatives(Long, scaled, 1e-8);
     }
 
+    // Excluded atoms may be farther from each other than the cutoff. All pairs are within the halo of both; 1e-8 of 14.4 eV/Å for each of four charges.
+    [TestCase(4.5)]
+    [TestCase(6)]
+    public void ExcludedPairBeyondTheCutoff(double length)
+    {
+        var topology = new Topology();
+        topology.Scaled.Add((0, 1, 0, 0));
+        var atoms = new Atoms([new("A", 1)], [0, 0, 0, 0], [1, 1, 1, 1 + length, 1, 1, 9, 9, 9, 5, 12, 7], Cell.Box(16, 16, 16)) { Topology = topology };
+        (atoms.Charges[0], atoms.Charges[1], atoms.Charges[2], atoms.Charges[3]) = (1, 1, -1, -1);
+        CalculatorResults near = new(4), far = new(4);
+        new ForceField(Ewald.Create(atoms, 4, 1e-8)).Compute(atoms, Want.Forces, near);
+        new ForceField(Ewald.Create(atoms, 8, 1e-8)).Compute(atoms, Want.Forces, far);
+        for (int k = 0; k < 12; k++) Assert.That(near.Forces[k], Is.EqualTo(far.Forces[k]).Within(6e-7));
+    }
+
     [Test]
     public void BadInput()
     {

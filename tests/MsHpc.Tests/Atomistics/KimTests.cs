@@ -74,4 +74,14 @@ public sealed class KimTests
         Assert.That(() => new KimModel("NoSuchModel__MO_000000000000_000", ["Si"]), Throws.TypeOf<InputException>().With.Message.Contains("NoSuchModel"));
         Assert.That(() => Model("SW_StillingerWeber_1985_Si__MO_405512056662", "Xe"), Throws.TypeOf<InputException>().With.Message.Contains("Xe"));
     }
+
+    // A model without virials of single atoms: no zeros in their place.
+    [Test]
+    public void NumbersPerAtomThatAModelDoesNotGiveAreRefused()
+    {
+        NeedsKim();
+        using var model = Model("ThreeBodyCluster_BH_BiswasHamann_1987_Si", "Si");
+        var atoms = new Atoms([new("Si", 28.085)], [0, 0], [0, 0, 0, 2.4, 0, 0], Cell.Box(20, 20, 20));
+        Assert.That(() => new ForceField(model).Compute(atoms, Want.PerAtom, new CalculatorResults(2)), Throws.TypeOf<InputException>().With.Message.Contains("gives no virials of single atoms"));
+    }
 }

@@ -151,4 +151,13 @@ public sealed class MinimizerTests
             Assert.That(() => new Minimizer(DynamicsTests.Lj()).Run(overlap), Throws.TypeOf<NumericalException>());
         });
     }
+
+    // No force holds rigid molecules together: they were torn apart, and the error spoke of a broken bond.
+    [Test]
+    public void ConstraintsAreRefused()
+    {
+        var water = Water.Tip3p.Box(2, 2, 2, 1);
+        var field = new ForceField(LennardJones.Create(2, Water.Tip3p.LennardJones(3)));
+        Assert.That(() => new Minimizer(field).Run(water), Throws.TypeOf<InputException>().With.Message.Contains("24 distances"));
+    }
 }

@@ -300,4 +300,27 @@ public sealed unsafe class MolecularTests
         apart.Positions[3] = 9;
         Assert.That(Assert.Throws<NumericalException>(() => field.Compute(apart, Want.Forces, results))!.Message, Does.Contain("the bond of atoms 1, 2 is longer than the halo of 5 Å"));
     }
+
+    // A bond that grew by more than the halo allows for, in a box so small that a farther image lies within the cutoff: never that one instead.
+    [TestCase(1.4, true)]
+    [TestCase(2, false)]
+    [TestCase(2.5, false)]
+    public void AGrownBondIsNotTakenForItsImage(double length, bool known)
+    {
+        var topology = new Topology();
+        topology.BondTypes.Add(new(5, 1.8));
+        topology.Bonds.Add((0, 1, 0));
+        topology.Scaled.Add((0, 1, 0, 0));
+        var atoms = new Atoms([new("A", 1)], [0, 0], [0.4, 5, 5, -0.6, 5, 5], Cell.Box(10, 10, 10)) { Topology = topology };
+        var (field, results) = (MolecularForceField.FromTopology(atoms, (_, _) => (0, 1e-30), 9), new CalculatorResults(2));
+        field.Compute(atoms, Want.Forces, results);
+        atoms.Positions[3] = 0.4 - length;
+        if (!known)
+        {
+            Assert.That(() => field.Compute(atoms, Want.Forces, results), Throws.TypeOf<NumericalException>().With.Message.Contains("the bond of atoms 1, 2"));
+            return;
+        }
+        field.Compute(atoms, Want.Forces, results);
+        Assert.That(results.Energy, Is.EqualTo(5 * Math.Pow(length - 1.8, 2)).Within(1e-12));
+    }
 }

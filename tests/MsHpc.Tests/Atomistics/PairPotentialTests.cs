@@ -262,4 +262,15 @@ public sealed class PairPotentialTests
             Assert.That(() => Energy(() => [Wall.LennardJones126([0, 0, 1], 4, 1, 1, 3)], Sample()), Throws.TypeOf<NumericalException>().With.Message.Contains("behind"));
         });
     }
+
+    // Rounding of the edge's length must not make an axis along it an oblique one.
+    [Test]
+    public void CylinderAlongAnEdge()
+    {
+        for (int k = 0; k < 40; k++)
+        {
+            var atoms = new Atoms([new("A", 1)], [0], [1, 1, 1], new Cell([30, 0, 0, 0.37 * k, 31, 0, 0, 0, 32]));
+            Assert.That(() => new ForceField(Indenter.Cylinder(1, 3, [5, 5, 5], [0.37 * k, 31, 0])).Compute(atoms, Want.Forces, new CalculatorResults(1)), Throws.Nothing);
+        }
+    }
 }

@@ -65,6 +65,12 @@ public sealed class AtomLanguageTests
         // LAMMPS' constant of Coulomb has eight digits.
         Assert.That(energy, Is.EqualTo(known.Json.GetProperty("potential_energy").GetDouble()).Within(1e-6));
         Assert.That(Run(JobFile.Load(file, ["model.molecular.mixing=geometric"]), folder).History.Steps[0].Values[0], Is.Not.EqualTo(energy).Within(1e-6));
+        // The section says what it is of.
+        string data = Path.Combine(folder, "two.data"), text = File.ReadAllText(data);
+        File.WriteAllText(data, text.Replace("Pair Coeffs", "Pair Coeffs # lj/cut/coul/long", StringComparison.Ordinal));
+        Assert.That(Run(JobFile.Load(file), folder).History.Steps[0].Values[0], Is.EqualTo(energy));
+        File.WriteAllText(data, text.Replace("Pair Coeffs", "Pair Coeffs # lj/class2", StringComparison.Ordinal));
+        Assert.That(() => Run(JobFile.Load(file), folder), Throws.InstanceOf<MsHpcException>().With.Message.Contains("style lj/class2"));
     }
 
     private const string Copper = """

@@ -269,6 +269,8 @@ public sealed class AtomFileTests
     [TestCase("title\n2 atoms\n1 atom types\n0 5 xlo xhi\n0 5 ylo yhi\n0 5 zlo zhi\n\nMasses\n\n1 28\n\nAtoms # atomic\n\n1 1 0 0 0\n1 3 0 0 z\n", "15: the type 3 is out of range|15: z should be a number")]
     [TestCase("title\n1 atoms\n1 atom types\n5 0 xlo xhi\n0 5 ylo yhi\n", "4: xlo xhi: the upper bound 0 is not above the lower 5")]
     [TestCase("title\n1 atoms\n1 atom types\n\nAtoms # atomic\n\n1 1 0 0 0\n", "type 1 has no mass")]
+    [TestCase("title\n1 dihedral types\n1 atom types\n\nMasses\n\n1 12\n\nDihedral Coeffs # charmm\n\n1 0.2 1 180 1.0\n", "11: the weight 1.0 of a charmm dihedral")]
+    [TestCase("title\n4 atoms\n1 dihedrals\n1 impropers\n1 dihedral types\n1 improper types\n1 atom types\n0 5 xlo xhi\n0 5 ylo yhi\n0 5 zlo zhi\n\nMasses\n\n1 12\n\nImproper Coeffs # cvff\n\n1 7 -1 2\n\nAtoms # molecular\n\n1 1 1 0 0 0\n2 1 1 1 0 0\n3 1 1 1 1 0\n4 1 1 2 1 0\n\nDihedrals\n\n1 1 1 2 3 4\n\nImpropers\n\n1 1 2 1 3 4\n", "29: there are dihedrals and 'Improper Coeffs', but no 'Dihedral Coeffs'")]
     public void DataFaults(string text, string faults) => Faults("a.data", text, faults, f => LammpsData.Read(f));
 
     [TestCase("ITEM: TIMESTEP\n0\nITEM: NUMBER OF ATOM\n", "3: unknown 'ITEM: NUMBER OF ATOM'; did you mean 'NUMBER OF ATOMS'?")]
@@ -276,6 +278,26 @@ public sealed class AtomFileTests
     [TestCase("ITEM: NUMBER OF ATOMS\n2\nITEM: BOX BOUNDS pp pp pp\n0 1\n0 1\n0 1\nITEM: ATOMS id type x y z\n1 1 0 0 0\n", "8: the file ends after 1 of 2 atoms")]
     [TestCase("hello\n", "1: a line 'ITEM: …' is needed here")]
     public void DumpFaults(string text, string faults) => Faults("a.dump", text, faults, f => LammpsDump.Read(f));
+
+    // LAMMPS writes 'ITEM: UNITS' in the first frame only.
+    [Test]
+    public void UnitsOfADumpHoldForAllItsFrames()
+    {
+        const string frame = "ITEM: TIMESTEP\n0\nITEM: NUMBER OF ATOMS\n1\nITEM: BOX BOUNDS pp pp pp\n0 9\n0 9\n0 9\nITEM: ATOMS id element x y z vx vy vz fx fy fz\n1 Ar 1 2 3 0.01 0 0 1 0 0\n";
+        string file = Path.Combine(TestData.Scratch(), "real.dump");
+        File.WriteAllText(file, "ITEM: UNITS\nreal\n" + frame + frame);
+        foreach (var f in LammpsDump.ReadAll(file)) Assert.That((f.Atoms.Velocities[0], f.Forces[0]), Is.EqualTo((0.01, 4184 / Codata.Avogadro / Codata.ElementaryCharge)));
+    }
+
+    // What stands behind a mass is a name for people, which type 2 of this file is not called by.
+    [Test]
+    public void ANumberBehindAMassIsNoLabel()
+    {
+        string file = Path.Combine(TestData.Scratch(), "a.data");
+        File.WriteAllText(file, "title\n2 atoms\n2 atom types\n0 5 xlo xhi\n0 5 ylo yhi\n0 5 zlo zhi\n\nMasses\n\n1 1.008 # 2\n2 15.999 # 1\n\nAtoms # atomic\n\n1 1 0 0 0\n2 2 1 1 1\n");
+        var atoms = LammpsData.Read(file).Atoms;
+        Assert.That((atoms.Mass(0), atoms.Mass(1)), Is.EqualTo((1.008, 15.999)));
+    }
 
     private static void Faults(string name, string text, string faults, Func<string, object> read)
     {
