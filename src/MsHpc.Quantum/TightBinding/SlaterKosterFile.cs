@@ -10,7 +10,7 @@ namespace MsHpc.Quantum.TightBinding;
 /// <remarks>
 /// Between grid points the integrals are the polynomial of degree seven through the eight nearest ones, from the last point on a quintic that
 /// goes on with the same value and two derivatives and ends with zero ones 1 bohr later: the rules of DFTB+, so that energies agree with it.
-/// The polynomials of neighbouring intervals meet in value only; their slopes differ by some 1e-9.
+/// The polynomials of neighbouring intervals meet in value only; their slopes differ by up to some 1e-8.
 /// </remarks>
 internal sealed class SlaterKosterFile
 {
