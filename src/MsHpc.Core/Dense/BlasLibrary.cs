@@ -16,6 +16,8 @@ using unsafe SygvdRoutine = delegate* unmanaged[Cdecl]<int*, byte*, byte*, int*,
     int*, int*, int*, nint, nint, void>;
 using unsafe HeevdRoutine = delegate* unmanaged[Cdecl]<byte*, byte*, int*, System.Numerics.Complex*, int*, double*,
     System.Numerics.Complex*, int*, double*, int*, int*, int*, int*, nint, nint, void>;
+using unsafe HegvdRoutine = delegate* unmanaged[Cdecl]<int*, byte*, byte*, int*, System.Numerics.Complex*, int*, System.Numerics.Complex*,
+    int*, double*, System.Numerics.Complex*, int*, double*, int*, int*, int*, int*, nint, nint, void>;
 using unsafe GesvdRoutine = delegate* unmanaged[Cdecl]<byte*, byte*, int*, int*, double*, int*, double*, double*, int*, double*, int*,
     double*, int*, int*, nint, nint, void>;
 
@@ -45,6 +47,7 @@ internal sealed unsafe partial class BlasLibrary
     internal readonly SyevdRoutine Syevd;
     internal readonly SygvdRoutine Sygvd;
     internal readonly HeevdRoutine Heevd;
+    internal readonly HegvdRoutine Hegvd;
     internal readonly GesvdRoutine Gesvd;
 
     private BlasLibrary(nint[] handles, string path, int threads)
@@ -85,6 +88,7 @@ internal sealed unsafe partial class BlasLibrary
         Syevd = (SyevdRoutine)Need("dsyevd_");
         Sygvd = (SygvdRoutine)Need("dsygvd_");
         Heevd = (HeevdRoutine)Need("zheevd_");
+        Hegvd = (HegvdRoutine)Need("zhegvd_");
         Gesvd = (GesvdRoutine)Need("dgesvd_");
 
         CheckIntegers();

@@ -456,6 +456,67 @@ public static class Dense
         vectors.CopyTo(a);
     }
 
+    /// <summary>
+    /// A V = B V Λ with A Hermitian, B Hermitian positive definite, V†B V = 1 (LAPACK ZHEGVD). Without a native library: B = L L†,
+    /// (L⁻¹ A L⁻†) Z = Z Λ, V = L⁻† Z.
+    /// </summary>
+    /// <param name="n">Order.</param>
+    /// <param name="a">In: A, n × n, of which the lower triangle is read. Out: V, eigenvector k in column k (phase not defined).</param>
+    /// <param name="b">In: B, n × n, of which the lower triangle is read. Destroyed.</param>
+    /// <param name="values">Out: eigenvalues, rising; length n.</param>
+    /// <exception cref="NumericalException">B is not positive definite, an entry is not finite, or the iteration failed.</exception>
+    public static void GeneralizedHermitianEigen(int n, Span<Complex> a, Span<Complex> b, Span<double> values)
+    {
+        a = Take(a, n, n, nameof(a));
+        b = Take(b, n, n, nameof(b));
+        values = Take(values, n, 1, nameof(values));
+        if (n == 0) return;
+        RequireFinite("generalized eigenproblem", MemoryMarshal.Cast<Complex, double>(a));
+        RequireFinite("generalized eigenproblem", MemoryMarshal.Cast<Complex, double>(b));
+        if (Current is { Lapack: { } lapack })
+        {
+            int info = lapack.GeneralizedHermitianEigen(n, a, b, values);
+            if (info > n) throw NotPositiveDefinite("generalized eigenproblem, matrix B", n, info - n);
+            if (info > 0) throw NotConverged("generalized eigenproblem", n);
+            return;
+        }
+        for (int j = 0; j < n; j++) // b ← L
+        {
+            double pivot = b[j + j * n].Real;
+            for (int k = 0; k < j; k++) pivot -= b[j + k * n].Real * b[j + k * n].Real + b[j + k * n].Imaginary * b[j + k * n].Imaginary;
+            if (!(pivot > 0)) throw NotPositiveDefinite("generalized eigenproblem, matrix B", n, j + 1);
+            pivot = Math.Sqrt(pivot);
+            b[j + j * n] = pivot;
+            for (int i = j + 1; i < n; i++)
+            {
+                var sum = b[i + j * n];
+                for (int k = 0; k < j; k++) sum -= b[i + k * n] * Complex.Conjugate(b[j + k * n]);
+                b[i + j * n] = sum / pivot;
+            }
+            for (int i = 0; i < j; i++) a[i + j * n] = Complex.Conjugate(a[j + i * n]);
+            a[j + j * n] = a[j + j * n].Real;
+        }
+        for (int half = 0; half < 2; half++) // columns by L⁻¹, then the adjoint's columns
+        {
+            for (int j = 0; j < n; j++)
+                for (int i = 0; i < n; i++)
+                {
+                    var x = a[i + j * n] /= b[i + i * n];
+                    for (int k = i + 1; k < n; k++) a[k + j * n] -= b[k + i * n] * x;
+                }
+            for (int j = 0; j < n; j++)
+                for (int i = 0; i <= j; i++) (a[i + j * n], a[j + i * n]) = (Complex.Conjugate(a[j + i * n]), Complex.Conjugate(a[i + j * n]));
+        }
+        HermitianEigen(n, a, values);
+        for (int j = 0; j < n; j++)
+            for (int i = n - 1; i >= 0; i--)
+            {
+                var sum = a[i + j * n];
+                for (int k = i + 1; k < n; k++) sum -= Complex.Conjugate(b[k + i * n]) * a[k + j * n];
+                a[i + j * n] = sum / b[i + i * n];
+            }
+    }
+
     /// <summary>A = U Σ Vᵀ (LAPACK DGESVD).</summary>
     /// <param name="m">Rows.</param>
     /// <param name="n">Columns.</param>

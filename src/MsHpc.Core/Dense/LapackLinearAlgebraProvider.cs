@@ -204,6 +204,35 @@ internal sealed unsafe partial class LapackLinearAlgebraProvider : ILinearAlgebr
         return info;
     }
 
+    /// <summary>A V = B V Λ for Hermitian A and positive definite B (lower triangles read); A is overwritten by V with V†B V = 1, B is destroyed.</summary>
+    /// <returns>0; 1 … n: not converged; n + k: the leading minor of B of order k is not positive.</returns>
+    internal int GeneralizedHermitianEigen(int n, Span<Complex> a, Span<Complex> b, Span<double> values)
+    {
+        byte job = (byte)'V', lower = (byte)'L';
+        int kind = 1, info, ld = Math.Max(1, n), size = -1, reals = -1, integers = -1, bestInteger;
+        Complex best;
+        double bestReal;
+        fixed (Complex* pa = a, pb = b)
+        fixed (double* pv = values)
+        {
+            _library.Hegvd(&kind, &job, &lower, &n, pa, &ld, pb, &ld, pv, &best, &size, &bestReal, &reals, &bestInteger, &integers, &info, 1, 1);
+            size = (int)best.Real;
+            reals = (int)bestReal;
+            integers = bestInteger;
+            Complex[] work = ArrayPool<Complex>.Shared.Rent(size);
+            double[] realWork = ArrayPool<double>.Shared.Rent(reals);
+            int[] integerWork = ArrayPool<int>.Shared.Rent(integers);
+            fixed (Complex* pw = work)
+            fixed (double* pr = realWork)
+            fixed (int* pi = integerWork)
+                _library.Hegvd(&kind, &job, &lower, &n, pa, &ld, pb, &ld, pv, pw, &size, pr, &reals, pi, &integers, &info, 1, 1);
+            ArrayPool<Complex>.Shared.Return(work);
+            ArrayPool<double>.Shared.Return(realWork);
+            ArrayPool<int>.Shared.Return(integerWork);
+        }
+        return info;
+    }
+
     /// <summary>A = U Σ Vᵀ; A (m × n) is destroyed, s falls; u (m × m) and vt (n × n) are full, or empty when not wanted.</summary>
     /// <returns>0, or k > 0: not converged.</returns>
     internal int Svd(int m, int n, Span<double> a, Span<double> s, Span<double> u, Span<double> vt, bool vectors)

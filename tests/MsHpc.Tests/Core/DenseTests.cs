@@ -242,6 +242,31 @@ public sealed class DenseTests(string provider)
         Assert.That(values, Is.Ordered);
     }
 
+    [Test]
+    public void GeneralizedHermitianEigenSatisfiesItsEquation([Values(1, 2, 10, 60)] int n)
+    {
+        Complex[] a = RandomComplex(n * n, 12), g = RandomComplex(n * n, 13), b = new Complex[n * n];
+        for (int j = 0; j < n; j++)
+        {
+            a[j + j * n] = a[j + j * n].Real;
+            for (int i = 0; i < j; i++) a[i + j * n] = Complex.Conjugate(a[j + i * n]);
+        }
+        for (int i = 0; i < n; i++) b[i * (n + 1)] = 1;
+        Dense.Gemm(MatrixOp.None, MatrixOp.ConjugateTranspose, n, n, n, 0.1, g, g, 1, b); // 1 + G G†/10
+        Complex[] v = [.. a], l = [.. b], left = new Complex[n * n], right = new Complex[n * n];
+        for (int j = 0; j < n; j++) for (int i = 0; i < j; i++) (v[i + j * n], l[i + j * n]) = (-77, -77);
+        var values = new double[n];
+        Dense.GeneralizedHermitianEigen(n, v, l, values);
+        Dense.Gemm(MatrixOp.None, MatrixOp.None, n, n, n, 1, a, v, 0, left);
+        Dense.Gemm(MatrixOp.None, MatrixOp.None, n, n, n, 1, b, v, 0, right);
+        for (int k = 0; k < n; k++)
+            for (int i = 0; i < n; i++) Assert.That(Complex.Abs(left[i + k * n] - values[k] * right[i + k * n]), Is.LessThan(1e-11));
+        Dense.Gemm(MatrixOp.ConjugateTranspose, MatrixOp.None, n, n, n, 1, v, right, 0, left);
+        for (int k = 0; k < n; k++)
+            for (int i = 0; i < n; i++) Assert.That(Complex.Abs(left[i + k * n] - (i == k ? 1 : 0)), Is.LessThan(1e-12));
+        Assert.That(values, Is.Ordered);
+    }
+
     [TestCase(8, 8)]
     [TestCase(12, 5)]
     [TestCase(5, 12)]
