@@ -21,13 +21,13 @@ public sealed unsafe partial class Domain
     /// <summary>Clusters of one slab that are a tile.</summary>
     private record struct Section(int First, int End, int Slab);
 
-    /// <summary>Tiles from … to − 1 in <see cref="_tiles"/>, and how many chains they make.</summary>
+    /// <summary>Tiles from … to − 1 in <see cref="_sections"/>, and how many chains they make.</summary>
     private record struct Part(int From, int To, int Chains);
 
     private readonly AlignedArray<byte> _boundary = new(); // 1: owned clusters with neighbours among ghosts of other ranks' atoms
     private int[] _slabStart = [0], _tileDone = [];
     private int _slabs, _slabSpan, _tileRound, _blockClusters;
-    private Section[] _tiles = [];
+    private Section[] _tiles = [], _wholes = [], _sections = [];
     private Part _part, _early, _middle, _late;
     private Action<Tile> _tileBody = static _ => { };
     private Action<int, int> _blockBody = static (_, _) => { };
@@ -36,8 +36,11 @@ public sealed unsafe partial class Domain
     /// <summary>Number of tiles.</summary>
     public int Tiles { get; private set; }
 
-    /// <summary>Chains of tiles without neighbours among other ranks' atoms: threads that can be busy at once.</summary>
-    internal int Chains => Math.Max(_early.Chains, 1);
+    /// <summary>Number of slabs.</summary>
+    public int Slabs => _slabs;
+
+    /// <summary>Chains of slabs: threads that can be busy at once.</summary>
+    internal int Chains => MakePart(_wholes, 0, _slabs).Chains;
 
     /// <summary>A tile of owned clusters, and who works on it.</summary>
     /// <param name="First">First cluster.</param>
@@ -55,12 +58,20 @@ public sealed unsafe partial class Domain
     /// </summary>
     public void RunTiles(Action<Tile> body)
     {
-        _tileBody = body;
+        (_tileBody, _sections) = (body, _tiles);
         Run(_early);
         EndGhosts();
         Run(_middle);
         if (FoldsEarly) BeginFoldForces();
         Run(_late);
+    }
+
+    /// <summary>The same with whole slabs for tiles, for kernels that keep something for each and do not overlap with messages: slabs stay while tiles
+    /// come and go with atoms near other ranks.</summary>
+    public void RunSlabs(Action<Tile> body)
+    {
+        (_tileBody, _sections) = (body, _wholes);
+        Run(MakePart(_wholes, 0, _slabs));
     }
 
     private void Run(Part part)
@@ -91,13 +102,13 @@ public sealed unsafe partial class Domain
         {
             for (; t < end; t++)
             {
-                for (int u = end; u < to && _tiles[u].Slab <= _tiles[t].Slab + _slabSpan; u++)
+                for (int u = end; u < to && _sections[u].Slab <= _sections[t].Slab + _slabSpan; u++)
                 {
                     // With more threads than cores the one that is waited for may need this core.
                     SpinWait wait = default;
                     while (Volatile.Read(ref _tileDone[u]) != _tileRound) wait.SpinOnce(sleep1Threshold: -1);
                 }
-                _tileBody(new Tile(_tiles[t].First, _tiles[t].End, t, worker));
+                _tileBody(new Tile(_sections[t].First, _sections[t].End, t, worker));
                 Volatile.Write(ref _tileDone[t], _tileRound);
             }
         }
@@ -113,8 +124,9 @@ public sealed unsafe partial class Domain
     {
         int n = _slabs = _owned.CountX, stride = _boxStride;
         double* low = _boxes.Pointer, high = low + 3 * stride;
-        if (_slabStart.Length < n + 1) _slabStart = new int[n + n / 8 + 1];
+        if (_slabStart.Length < n + 1) (_slabStart, _wholes) = (new int[n + n / 8 + 1], new Section[n + n / 8]);
         for (int i = 0; i <= n; i++) _slabStart[i] = _owned.First[i * _owned.CountY];
+        for (int i = 0; i < n; i++) _wholes[i] = new Section(_slabStart[i], _slabStart[i + 1], i);
         double widest = 0, left = double.PositiveInfinity, right = double.NegativeInfinity;
         for (int c = 0; c < Clusters; c++) widest = Math.Max(widest, high[c] - low[c]);
         for (int c = 0; c < OwnedClusters; c++) (left, right) = (Math.Min(left, low[c]), Math.Max(right, high[c]));
@@ -131,7 +143,8 @@ public sealed unsafe partial class Domain
         int boundaries = CountTiles(1), insides = CountTiles(0), half = insides / 2;
         if (boundaries == 0) half = insides;
         // Twice as many as now: their number changes more than that of atoms.
-        if (_tiles.Length < insides + boundaries) (_tiles, _tileDone) = (new Section[2 * (insides + boundaries)], new int[2 * (insides + boundaries)]);
+        if (_tiles.Length < insides + boundaries) _tiles = new Section[2 * (insides + boundaries)];
+        if (_tileDone.Length < Math.Max(_tiles.Length, _wholes.Length)) _tileDone = new int[Math.Max(_tiles.Length, _wholes.Length)];
         int early = 0, middle = half, late = half + boundaries, inside = 0;
         for (int slab = 0; slab < _slabs; slab++)
             for (int c = _slabStart[slab], end; c < _slabStart[slab + 1]; c = end)
@@ -141,7 +154,7 @@ public sealed unsafe partial class Domain
                 _tiles[t] = new Section(c, end, slab);
             }
         Tiles = insides + boundaries;
-        (_early, _middle, _late) = (MakePart(0, half), MakePart(half, half + boundaries), MakePart(half + boundaries, Tiles));
+        (_early, _middle, _late) = (MakePart(_tiles, 0, half), MakePart(_tiles, half, half + boundaries), MakePart(_tiles, half + boundaries, Tiles));
     }
 
     private int CountTiles(byte boundary)
@@ -153,10 +166,10 @@ public sealed unsafe partial class Domain
         return count;
     }
 
-    private Part MakePart(int from, int to)
+    private Part MakePart(Section[] sections, int from, int to)
     {
         if (from == to) return default;
-        int slabs = _tiles[to - 1].Slab - _tiles[from].Slab + 1, chains = Math.Clamp(slabs / (_slabSpan + 1), 1, MostChains);
+        int slabs = sections[to - 1].Slab - sections[from].Slab + 1, chains = Math.Clamp(slabs / (_slabSpan + 1), 1, MostChains);
         if (chains > 1) chains &= ~1;
         return new Part(from, to, chains);
     }

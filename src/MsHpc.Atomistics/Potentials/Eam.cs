@@ -117,9 +117,11 @@ public sealed unsafe class Eam : Interaction
     {
         if (domain.TypeCount > _types) throw new InputException($"{Description}: functions of {_types} kinds of atoms, but there are {domain.TypeCount}");
         int slots = domain.Slots + 8;
-        foreach (var perSlot in new[] { _rho, _slope }) perSlot.Require(slots);
-        foreach (var rows in new[] { _positions, _forces }) rows.Require(4L * slots);
-        while (_found.Length < domain.Tiles) _found = [.. _found, new Found()];
+        _rho.Require(slots);
+        _slope.Require(slots);
+        _positions.Require(4L * slots);
+        _forces.Require(4L * slots);
+        while (_found.Length < domain.Slabs) _found = [.. _found, new Found()];
         while (_scratch.Length < domain.Team.Count) _scratch = [.. _scratch, new Scratch()];
     }
 
@@ -133,11 +135,11 @@ public sealed unsafe class Eam : Interaction
             Scalar(domain, ref tally);
             return;
         }
-        domain.RunTiles(_findDensities);
-        for (int t = 0; t < domain.Tiles; t++) tally.Energy += _found[t].Energy;
+        domain.RunSlabs(_findDensities);
+        for (int t = 0; t < domain.Slabs; t++) tally.Energy += _found[t].Energy;
         EmbedAll(ref tally);
         domain.RunBlocks(domain.Clusters, _push);
-        domain.RunTiles(_addForces);
+        domain.RunSlabs(_addForces);
         domain.RunBlocks(domain.Clusters, _pull);
     }
 
@@ -145,9 +147,9 @@ public sealed unsafe class Eam : Interaction
     private void EmbedAll(ref Tally tally)
     {
         _domain.Fold(_rho.Pointer);
-        _domain.RunTiles(_embed);
+        _domain.RunSlabs(_embed);
         BeyondTable = 0;
-        for (int t = 0; t < _domain.Tiles; t++)
+        for (int t = 0; t < _domain.Slabs; t++)
         {
             tally.Energy += _found[t].Energy;
             BeyondTable += _found[t].Beyond;

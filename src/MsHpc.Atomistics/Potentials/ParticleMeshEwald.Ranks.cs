@@ -19,7 +19,8 @@ public sealed unsafe partial class ParticleMeshEwald
     private Comm? _comm;
     private (int, int, int) _grid;
     private int[] _axes = [0, 1, 2], _slabOf = [], _ranks = [], _outStart = [], _inStart = [];
-    private Range[] _bricks = [];
+    private Range[] _bricks = []; // three of each rank
+    private double[] _reaches = [];
     private readonly Range[] _brick = new Range[3];
     private readonly AlignedArray<double> _own = new(), _outgoing = new(), _incoming = new();
     private int _rank, _size, _brickRow;
@@ -40,9 +41,15 @@ public sealed unsafe partial class ParticleMeshEwald
         _outside = false;
         if (_size == 1) return;
         for (int k = 0; k < 3; k++) _brick[k] = Reach(domain, k);
-        (_bricks, _) = _comm!.AllGather<Range>(_brick);
+        // Everybody's bricks: each rank knows its own, the others' come as the larger number. A gather would allocate.
+        Array.Fill(_reaches, -1);
+        for (int k = 0; k < 3; k++) (_reaches[6 * _rank + 2 * k], _reaches[6 * _rank + 2 * k + 1]) = (_brick[k].First, _brick[k].Count);
+        _comm!.AllReduceMax(_reaches);
+        for (int b = 0; b < _bricks.Length; b++) _bricks[b] = new((int)_reaches[2 * b], (int)_reaches[2 * b + 1]);
         _brickRow = _brick[2].Count + Halo(Order);
-        _own.Require((long)_brick[0].Count * _brick[1].Count * _brickRow);
+        long points = (long)_brick[0].Count * _brick[1].Count * _brickRow;
+        // A plane more in each direction next time shall not need new memory.
+        if (_own.Capacity < points) _own.Require((_brick[0].Count + 2L) * (_brick[1].Count + 2L) * (_brickRow + 2L));
     }
 
     /// <summary>The points under the splines of own atoms until lists are made anew.</summary>
@@ -89,7 +96,7 @@ public sealed unsafe partial class ParticleMeshEwald
         _slabOf = new int[_n1];
         for (int r = 0; r < _size; r++) for (int n1 = Slab(r); n1 < Slab(r + 1); n1++) _slabOf[n1] = r;
         _ranks = [.. Enumerable.Range(0, _size)];
-        (_outStart, _inStart) = (new int[_size + 1], new int[_size + 1]);
+        (_outStart, _inStart, _bricks, _reaches) = (new int[_size + 1], new int[_size + 1], new Range[3 * _size], new double[6 * _size]);
         _outgoing.Require((_n0 / 2 + 1L) * slab * _rowBlocks * 16);
         _incoming.Require((long)planes * _n1 * _rowBlocks * 16);
     }

@@ -110,8 +110,8 @@ internal abstract unsafe class Shells<T> : Shells where T : unmanaged, IBinaryFl
         _domain = d;
         int threads = d.Team.Count, clusters = d.Clusters;
         while (_scratch.Length < threads) _scratch = [.. _scratch, new Scratch()];
-        while (_close.Length < d.Tiles) _close = [.. _close, new Close()];
-        if (_energies.Length < d.Tiles) _energies = new double[d.Tiles];
+        while (_close.Length < d.Slabs) _close = [.. _close, new Close()];
+        if (_energies.Length < d.Slabs) _energies = new double[d.Slabs];
         // Dummies of each thread at the end: it costs time when two write to one line of the cache.
         long size = 32L * (clusters + threads) + 64;
         bool grown = _forces.Capacity < size;
@@ -127,9 +127,9 @@ internal abstract unsafe class Shells<T> : Shells where T : unmanaged, IBinaryFl
             Push(d.X + 24L * clusters, d.Type + 8L * clusters, Rows + 32L * (clusters + t));
         }
         if (_pruning) new Span<double>(d.X, 24 * clusters).CopyTo(new Span<double>(_reference.Require(24L * clusters), 24 * clusters));
-        d.RunTiles(_run);
+        d.RunSlabs(_run);
         _stale = false;
-        for (int t = 0; t < d.Tiles; t++) tally.Energy += _energies[t];
+        for (int t = 0; t < d.Slabs; t++) tally.Energy += _energies[t];
         d.RunBlocks(clusters, _pull);
         // Forces on dummies count for nothing.
         NativeMemory.Clear(Forces + 32L * clusters, (nuint)(32 * threads * sizeof(T)));
