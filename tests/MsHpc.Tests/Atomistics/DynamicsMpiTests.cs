@@ -117,7 +117,7 @@ public sealed class DynamicsMpiTests
     public void NothingIsAllocatedOnceArraysHaveTheirSize([Values("lj", "eam", "stillinger-weber", "tersoff", "water")] string name)
     {
         var md = name == "water" ? Water() : Run(name, "verlet", 0, _comm);
-        md.Run(name == "water" ? 100 : 400);
+        md.Run(name == "water" ? 300 : 400);
         int generation = md.Domain.Generation;
         long before = GC.GetAllocatedBytesForCurrentThread();
         md.Run(name == "water" ? 30 : 200);
