@@ -216,21 +216,32 @@ public sealed unsafe partial class Domain
         _pruned.Require(24L * (OwnedClusters + 1));
         new Span<double>(X, 24 * OwnedClusters).CopyTo(_pruned.Span(24 * OwnedClusters));
         _prunedCell = Cell;
-        // Each slab prunes into a place that would hold its wide list, and one that it writes too much; then they move together.
         if (_pairsOfSlab.Length < _slabs + 1) _pairsOfSlab = new int[_slabs + _slabs / 8 + 1];
+        // A slab's place would hold its wide list, and one that it writes too much.
         for (int t = 0; t < _slabs; t++) _pairsOfSlab[t + 1] = _pairsOfSlab[t] + _wideLists[t].Length + 1;
         int* rows = Pairs.Rows.Require(OwnedSlots + 1L), offsets = Pairs.Offsets.Require(_pairsOfSlab[_slabs] + 8L);
-        Team.Run(_slabs, _pruneSlab ??= PruneSlab);
         int length = 0;
-        for (int t = 0; t < _slabs; t++)
-        {
-            int first = _pairsOfSlab[t], count = _wideLists[t].Kept, gap = first - length;
-            if (gap > 0)
+        if (Team.Count == 1)
+            for (int t = 0; t < _slabs; t++)
             {
-                new Span<int>(offsets + first, count).CopyTo(new Span<int>(offsets + length, count));
-                for (int s = 8 * _slabStart[t]; s < 8 * _slabStart[t + 1]; s++) rows[s] -= gap;
+                _pairsOfSlab[t] = length;
+                PruneSlab(t, 0);
+                length += _wideLists[t].Kept;
             }
-            length += count;
+        else
+        {
+            // Each in its place, then all move together.
+            Team.Run(_slabs, _pruneSlab ??= PruneSlab);
+            for (int t = 0; t < _slabs; t++)
+            {
+                int first = _pairsOfSlab[t], count = _wideLists[t].Kept, gap = first - length;
+                if (gap > 0)
+                {
+                    new Span<int>(offsets + first, count).CopyTo(new Span<int>(offsets + length, count));
+                    for (int s = 8 * _slabStart[t]; s < 8 * _slabStart[t + 1]; s++) rows[s] -= gap;
+                }
+                length += count;
+            }
         }
         rows[OwnedSlots] = length;
         Pairs.Length = length;

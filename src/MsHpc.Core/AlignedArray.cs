@@ -18,14 +18,16 @@ public sealed unsafe class AlignedArray<T> where T : unmanaged
     /// <summary>The first <paramref name="count"/> elements.</summary>
     public Span<T> Span(int count) => new(Pointer, count);
 
-    /// <summary>Makes room for at least <paramref name="count"/> elements; growing by an eighth and some hundred more than asked, so that it settles, and by half while it is filled.</summary>
+    /// <summary>Makes room for at least <paramref name="count"/> elements, and some more so that it settles: an eighth, or less for large arrays, whose
+    /// needs change like the root of their length. While it is filled it grows by a quarter.</summary>
     /// <param name="count">Elements needed.</param>
     /// <param name="keep">Elements from the start whose values survive growth.</param>
     /// <exception cref="NumericalException">More than one array can hold.</exception>
     public T* Require(long count, int keep = 0)
     {
         if (count <= Capacity && Pointer != null) return Pointer;
-        long size = Math.Min(Math.Max(count + count / 8, keep > 0 ? Capacity + (long)Capacity / 2 : 0) + 512, Array.MaxLength - 128);
+        long slack = Math.Min(count / 8, (long)(64 * Math.Sqrt(count)));
+        long size = Math.Min(Math.Max(count + slack, keep > 0 ? Capacity + (long)Capacity / 4 : 0) + 512, Array.MaxLength - 128);
         if (size < count) throw new NumericalException($"an array of {count} elements is larger than .NET allows: use more ranks");
         if (keep == 0)
         {
