@@ -24,6 +24,8 @@ public sealed class ThreadTeam : IDisposable
         ArgumentOutOfRangeException.ThrowIfLessThan(threads, 1);
         Count = threads;
         _threads = new Thread[threads - 1];
+        // An event makes its lock when a waiter first sleeps; here, so that no later Run allocates.
+        if (threads > 1) _done.Wait(1);
         for (int i = 0; i < _threads.Length; i++)
         {
             int worker = i + 1;
