@@ -51,7 +51,12 @@ public sealed class ForceField : ICalculator
         domain.Comm.AllReduceSum(sums);
         tally.Energy = sums[0];
         for (int k = 0; k < 6; k++) tally.Virial[k] = sums[1 + k];
-        if (double.IsNaN(tally.Energy)) ThrowFailure(domain.Comm);
+        if (double.IsNaN(tally.Energy))
+        {
+            var failure = Failure;
+            Failure = null;
+            Together.Check(domain.Comm, failure);
+        }
         return tally;
     }
 
@@ -89,25 +94,18 @@ public sealed class ForceField : ICalculator
         for (int k = 0; k < terms.Count; k++) if (!terms[k].IsLocal) Evaluate(terms[k], domain, want, ref tally);
     }
 
-    private NumericalException? _failure;
+    /// <summary>What a term found on this rank of several and the others do not know yet.</summary>
+    internal NumericalException? Failure { get; set; }
 
-    /// <summary>A term that fails on one rank of several makes the energy NaN, which all see in the sum; see <see cref="ThrowFailure"/>.</summary>
+    /// <summary>A term that fails on one rank of several makes the energy NaN, which all see in the sum; see <see cref="Failure"/>.</summary>
     private void Evaluate(Interaction term, Domain domain, Want want, ref Tally tally)
     {
         try { term.Compute(domain, want, ref tally); }
         catch (NumericalException e) when (domain.Comm.Size > 1)
         {
-            _failure ??= e;
+            Failure ??= e;
             tally.Energy = double.NaN;
         }
-    }
-
-    /// <summary>Throws on all ranks what a term of one of them found; for sums that are not a number. Collective.</summary>
-    internal void ThrowFailure(Comm comm)
-    {
-        var failure = _failure;
-        _failure = null;
-        Together.Check(comm, failure);
     }
 
     private static unsafe void Fold(Domain domain, Want want)

@@ -122,7 +122,6 @@ public sealed class NoseHooverBarostat : Thermostat
         m.KickFlow(_kickA, _kickB);
         m.Constrain(G);
         m.MeasureKinetic();
-        m.AddConstraintVirial();
         Push(m, h);
         m.Scale(_atoms.Half(2 * m.KineticEnergy, _freedom, KT, Time, dt));
         ThermostatCell(dt);
@@ -140,7 +139,8 @@ public sealed class NoseHooverBarostat : Thermostat
         var g = G;
         double volume = m.Domain.Cell.Volume, share = 2 * m.KineticEnergy / _freedom, factor = h / Mass;
         Span<double> force = stackalloc double[6];
-        for (int k = 0; k < 6; k++) force[k] = m.Kinetic[k] + m.Tally.Virial[k] + (k < 3 ? share - _pressure * volume : 0);
+        var virial = m.Virial();
+        for (int k = 0; k < 6; k++) force[k] = m.Kinetic[k] + virial[k] + (k < 3 ? share - _pressure * volume : 0);
         if (_motion == CellMotion.Isotropic) force[0] = force[1] = force[2] = (force[0] + force[1] + force[2]) / 3;
         for (int k = 0; k < 3; k++) if (_axes[k]) g[4 * k] += factor * force[k];
         if (_motion != CellMotion.Flexible) return;

@@ -164,7 +164,6 @@ public sealed class MolecularDynamics
             throw new NumericalException($"before step {Step + 1}: {failure.Message}; {Describe(Suspect())}. Try a minimisation before the run, and look whether the atoms named overlap");
         }
         _motion.MeasureKinetic();
-        _motion.AddConstraintVirial();
         (_forces, _virial) = (true, needed);
         if (fresh) _integrator.Start(_motion);
         if (_monitor.State[0] == 0) Watch();
@@ -280,7 +279,8 @@ public sealed class MolecularDynamics
         Begin(virial: true);
         double volume = Domain.Cell.Volume;
         var pressure = new double[6];
-        for (int k = 0; k < 6; k++) pressure[k] = (_motion.Kinetic[k] + _motion.Tally.Virial[k]) / volume;
+        var virial = _motion.Virial();
+        for (int k = 0; k < 6; k++) pressure[k] = (_motion.Kinetic[k] + virial[k]) / volume;
         return new Thermo(Step, Time, _motion.Tally.Energy, _motion.KineticEnergy, Conserved, Temperature, pressure, Domain.Cell, DriftPerPsAndAtom);
     }
 

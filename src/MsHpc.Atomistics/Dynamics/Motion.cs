@@ -96,7 +96,7 @@ public sealed unsafe class Motion
     /// <summary>What the forces of this step are asked for.</summary>
     public Want Want { get; internal set; }
 
-    /// <summary>Energy and virial of all ranks at the last positions.</summary>
+    /// <summary>Energy and virial of all ranks at the last positions, without the forces of constraints (<see cref="Virial"/>).</summary>
     public Tally Tally { get; set; }
 
     /// <summary>Σ m v ⊗ v, eV, all ranks, at the last <see cref="MeasureKinetic"/>; xx, yy, zz, yz, xz, xy.</summary>
@@ -177,10 +177,11 @@ public sealed unsafe class Motion
     internal void Conclude(in Tally local)
     {
         Span<double> sums = stackalloc double[7];
-        sums[0] = local.Energy;
+        // Of an evaluation between, by a fast group, the energy is forgotten, but not that it failed.
+        sums[0] = ForceField.Failure is null ? local.Energy : double.NaN;
         for (int k = 0; k < 6; k++) sums[1 + k] = local.Virial[k];
         Comm.AllReduceSum(sums);
-        if (double.IsNaN(sums[0])) ForceField.ThrowFailure(Comm);
+        if (double.IsNaN(sums[0])) ThrowFailure();
         var tally = new Tally { Energy = sums[0] };
         for (int k = 0; k < 6; k++) tally.Virial[k] = sums[1 + k];
         Tally = tally;
@@ -258,15 +259,14 @@ public sealed unsafe class Motion
         catch (NumericalException e) when (Comm.Size > 1) { _failure ??= e; }
     }
 
-    /// <summary>Adds the virial of the forces that hold constraints to the tally; positions, velocities and forces are those of the end of a step. Collective.</summary>
-    internal void AddConstraintVirial() => AddConstraintVirial(Domain.F);
-
-    /// <summary>As above with other forces, laid out as <see cref="Domain.F"/>.</summary>
-    internal void AddConstraintVirial(double* forces)
+    /// <summary>Virial of all forces, eV, those that hold constraints included: they belong to the present velocities, so that whoever scales these
+    /// leaves nothing out of date. Needs all forces in <see cref="Domain.F"/> and a <see cref="Tally"/> with a virial. Collective.</summary>
+    internal VirialSum Virial()
     {
-        if (_constraints is null || (Want & Want.Virial) == 0) return;
+        var virial = Tally.Virial;
+        if (_constraints is null) return virial;
         var sum = new VirialSum();
-        try { sum = _constraints.Virial(Domain, forces); }
+        try { sum = _constraints.Virial(Domain, Domain.F); }
         catch (NumericalException e) when (Comm.Size > 1)
         {
             _failure ??= e;
@@ -274,9 +274,8 @@ public sealed unsafe class Motion
         }
         Comm.AllReduceSum(sum);
         if (double.IsNaN(sum[0])) ThrowFailure();
-        var tally = Tally;
-        for (int k = 0; k < 6; k++) tally.Virial[k] += sum[k];
-        Tally = tally;
+        for (int k = 0; k < 6; k++) virial[k] += sum[k];
+        return virial;
     }
 
     /// <summary>Brings positions that almost satisfy the constraints, and velocities, to satisfy them: for a start. Collective.</summary>
@@ -306,7 +305,7 @@ public sealed unsafe class Motion
     public void Moved()
     {
         if (_options.Deformation is { } deformation) Deform(deformation.Rate);
-        Span<double> most = [Domain.ListDisplacementSquared(), _failure is null ? _farthest : double.NaN];
+        Span<double> most = [Domain.ListDisplacementSquared(), (_failure ?? ForceField.Failure) is null ? _farthest : double.NaN];
         Comm.AllReduceMax(most);
         _farthest = 0;
         if (double.IsNaN(most[1])) ThrowFailure();
@@ -375,7 +374,6 @@ public sealed unsafe class Motion
         {
             Kick(dt);
             MeasureKinetic();
-            AddConstraintVirial();
         }
         else Measure(dt);
     }
@@ -487,11 +485,11 @@ public sealed unsafe class Motion
     /// <summary>What this rank alone found; the next sum or maximum over the ranks tells the others.</summary>
     private NumericalException? _failure;
 
-    /// <summary>Throws on all ranks what one of them found. Collective.</summary>
-    private void ThrowFailure()
+    /// <summary>Throws on all ranks what one of them found, if any did. Collective.</summary>
+    internal void ThrowFailure()
     {
-        var failure = _failure;
-        _failure = null;
+        var failure = _failure ?? ForceField.Failure;
+        (_failure, ForceField.Failure) = (null, null);
         Together.Check(Comm, failure);
     }
 
@@ -612,6 +610,7 @@ public sealed unsafe class Motion
     /// <summary>Writes what <see cref="Remember"/> kept. Collective.</summary>
     internal void Recall(Atoms atoms)
     {
+        (_failure, ForceField.Failure) = (null, null);
         Domain.Recall(atoms);
         // The forces that come next are not those of the end of a step.
         _lastWork = Step;

@@ -95,7 +95,10 @@ public sealed unsafe class Respa : Integrator
     /// <exception cref="InputException">A step is inside a forbidden band now.</exception>
     public string Check(MolecularDynamics run)
     {
+        var domain = run.Motion.Domain;
+        double[] forces = new Span<double>(domain.F, 24 * domain.OwnedClusters).ToArray();
         Guard(run.Motion);
+        forces.CopyTo(new Span<double>(domain.F, forces.Length));
         return _hierarchy;
     }
 
@@ -116,6 +119,17 @@ public sealed unsafe class Respa : Integrator
     {
         if (_hierarchy.Length == 0) Guard(m);
         for (int k = 0; k < _levels.Length; k++) Compute(m, _levels[k], Want.Forces);
+        AddLevels(m);
+    }
+
+    /// <summary>All forces, for the virial of constraints.</summary>
+    private void AddLevels(Motion m)
+    {
+        if (!m.Constrained) return;
+        double* f = m.Domain.F;
+        int n = 24 * m.Domain.OwnedClusters;
+        new Span<double>(f, n).Clear();
+        foreach (var level in _levels) for (int k = 0; k < n; k++) f[k] += level.Forces.Pointer[k];
     }
 
     internal override void Step(Motion m)
@@ -130,12 +144,7 @@ public sealed unsafe class Respa : Integrator
         }
         m.Conclude(sum);
         m.MeasureKinetic();
-        if (!m.Constrained || (m.Want & Want.Virial) == 0) return;
-        double* f = m.Domain.F;
-        int n = 24 * m.Domain.OwnedClusters;
-        new Span<double>(f, n).Clear();
-        foreach (var level in _levels) for (int k = 0; k < n; k++) f[k] += level.Forces.Pointer[k];
-        m.AddConstraintVirial();
+        if ((m.Want & Want.Virial) != 0) AddLevels(m);
     }
 
     private void Advance(Motion m, int k, double dt, bool last)

@@ -97,20 +97,24 @@ internal static unsafe class Vibrations
         Array.Clear(w);
         double[] here = new double[u.Length], force = new double[u.Length];
         new Span<double>(domain.X, u.Length).CopyTo(here);
-        for (int sign = 1; sign >= -1; sign -= 2)
+        try
         {
-            for (int s = 0; s < domain.OwnedSlots; s++)
-                for (int k = 0, at = s / 8 * 24 + s % 8; k < 3; k++, at += 8) domain.X[at] = here[at] + sign * step * Math.Sqrt(m.InverseMass[s]) * u[at];
-            fixed (double* reference = here) m.Hold(reference);
-            domain.UpdateGhosts();
-            var tally = new Tally();
-            m.ComputeForces(terms, Want.Forces, ref tally);
-            for (int s = 0; s < domain.OwnedSlots; s++)
-                for (int k = 0, at = s / 8 * 24 + s % 8; k < 3; k++, at += 8) force[at] = domain.F[at] * Math.Sqrt(m.InverseMass[s]);
-            Project(m, force);
-            Subtract(w, force, sign / (2 * step));
+            for (int sign = 1; sign >= -1; sign -= 2)
+            {
+                for (int s = 0; s < domain.OwnedSlots; s++)
+                    for (int k = 0, at = s / 8 * 24 + s % 8; k < 3; k++, at += 8) domain.X[at] = here[at] + sign * step * Math.Sqrt(m.InverseMass[s]) * u[at];
+                fixed (double* reference = here) m.Hold(reference);
+                domain.UpdateGhosts();
+                var tally = new Tally();
+                m.ComputeForces(terms, Want.Forces, ref tally);
+                m.ThrowFailure();
+                for (int s = 0; s < domain.OwnedSlots; s++)
+                    for (int k = 0, at = s / 8 * 24 + s % 8; k < 3; k++, at += 8) force[at] = domain.F[at] * Math.Sqrt(m.InverseMass[s]);
+                Project(m, force);
+                Subtract(w, force, sign / (2 * step));
+            }
         }
-        here.CopyTo(new Span<double>(domain.X, u.Length));
+        finally { here.CopyTo(new Span<double>(domain.X, u.Length)); }
         domain.UpdateGhosts();
         Project(m, w);
     }

@@ -233,6 +233,44 @@ public sealed class DynamicsMpiTests
         }
     }
 
+    /// <summary>A law that fails once, on the rank that owns an atom.</summary>
+    private sealed class Failing(int atom) : Interaction
+    {
+        /// <summary>Evaluations until it fails.</summary>
+        public int Countdown { get; set; }
+
+        public override string Description => "failing";
+
+        public override double Cutoff => 0;
+
+        public override bool IsLocal => false;
+
+        public override void Compute(Domain domain, Want want, ref Tally tally)
+        {
+            if (--Countdown == 0 && domain.OwnedSlot(atom) >= 0) throw new NumericalException("the law failed");
+        }
+    }
+
+    // The energy of an evaluation between impulses is not kept, a failure must be: of each of the four between two impulses, and of the slow one.
+    [Test]
+    public void FailureBetweenImpulsesReachesAllRanks([Values(1, 2, 4, 5)] int evaluation)
+    {
+        Interaction Part(double epsilon) => LennardJones.Create(1, (_, _) => new LennardJonesPair(epsilon, 1, 2.5), Truncation.ForceShifted);
+        Interaction fast = Part(0.9), slow = Part(0.1);
+        var failing = new Failing(17);
+        var field = new ForceField(fast, slow, failing);
+        ForceGroup[] groups = evaluation == 5 ? [new("slow", 1, slow, failing), new("fast", 4, fast)] : [new("slow", 1, slow), new("fast", 4, fast, failing)];
+        var md = new MolecularDynamics(DynamicsTests.Crystal(4, 0.3), field, new Respa(field, groups), new MdOptions { TimeStep = 0.01, Skin = 0.3 }, _comm);
+        md.Run(3);
+        failing.Countdown = evaluation == 5 ? 1 : evaluation;
+        string message = "";
+        try { md.Run(3); }
+        catch (NumericalException e) { message = e.Message; }
+        NativeTest.Agree(_comm, message.Contains("step 4 failed: the law failed", StringComparison.Ordinal) && md.Step == 3, $"evaluation {evaluation}: '{message}' after step {md.Step}");
+        md.Run(3);
+        NativeTest.Agree(_comm, md.Step == 6, "and goes on");
+    }
+
     // A molecule that constraints cannot restore belongs to one rank; the others must not wait for it.
     [Test]
     public void ATornMoleculeAtTheStartReachesAllRanks()

@@ -164,6 +164,38 @@ public sealed class WaterTests
         Assert.That(two.Measure().Conserved, Is.EqualTo(one.Measure().Conserved));
     }
 
+    // The forces of constraints belong to the velocities: what scales these after a step must not leave the pressure behind. τ of a few steps, so that it would show (by 1 %).
+    [Test]
+    public void PressureBelongsToTheVelocities([Values("chain", "rescaling", "berendsen", "barostat", "impulses")] string name)
+    {
+        var atoms = Liquid(4, 5.5, 0.2);
+        var field = Field(atoms, 5.5);
+        Integrator rule = name switch
+        {
+            "chain" => new NoseHoover(150, 20),
+            "rescaling" => new VelocityRescaling(150, 20),
+            "berendsen" => new Berendsen(150, 20),
+            "barostat" => new NoseHooverBarostat(150, 20, 0, 200),
+            _ => new Respa(field, [new ForceGroup("slow", 1, field.Interactions[1]), new ForceGroup("fast", 2, [.. field.Interactions.Where((_, k) => k != 1)])]),
+        };
+        var md = new MolecularDynamics(atoms, field, rule, new MdOptions { TimeStep = 2 });
+        int looks = 0;
+        md.Every(7, run =>
+        {
+            double[] seen = run.Measure().PressureTensor;
+            run.Save(); // forces are computed anew
+            double[] again = run.Measure().PressureTensor;
+            double size = again.Take(3).Max(Math.Abs);
+            for (int k = 0; k < 6; k++) Assert.That(seen[k], Is.EqualTo(again[k]).Within(1e-9 * size), $"step {run.Step}, component {k}");
+            looks++;
+        });
+        double[] first = md.Measure().PressureTensor;
+        md.Save();
+        Assert.That(md.Measure().PressureTensor, Is.EqualTo(first).Within(1e-9 * first.Max(Math.Abs)));
+        md.Run(21);
+        Assert.That(looks, Is.EqualTo(3));
+    }
+
     // P = −dE/dV at constant shape of the molecules: moving molecules as a whole, the virial of constraint forces cancels what bends them. The kinetic part
     // of the constraint virial is the rotation's: at rest only the potential's part is left.
     [Test]
