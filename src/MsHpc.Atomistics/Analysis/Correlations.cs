@@ -29,9 +29,19 @@ public sealed unsafe class RadialDistribution
         _counts = new double[bins];
     }
 
+    /// <summary>Refuses a cell that does not repeat: its density, in which g is measured, would be that of the empty space around the atoms, too.</summary>
+    /// <exception cref="InputException">A direction that is not periodic.</exception>
+    public static void Check(Cell cell)
+    {
+        if (cell.Periodic.Contains(false))
+            throw new InputException("a radial distribution needs a cell that is periodic in all three directions: it is measured in the mean density, which the empty space around a surface makes meaningless; coordination numbers need none");
+    }
+
     /// <summary>Adds a frame.</summary>
+    /// <exception cref="InputException">See <see cref="Check"/>.</exception>
     public void Add(Atoms atoms)
     {
+        Check(atoms.Cell);
         var domain = LocalStructure.Everyone(atoms, _range);
         double* x = domain.X;
         int others = 0;

@@ -95,11 +95,18 @@ public sealed class NoseHooverBarostat : Thermostat
 
     internal override void Start(Motion m)
     {
-        if (m.Holds) throw new InputException("atoms that are held or driven and a barostat: the pressure of such a system is not defined; use a constant cell or a deformation");
-        for (int k = 0; k < 3; k++)
-            if (_axes[k] && !m.Domain.Cell.Periodic[k]) throw new InputException($"the barostat would move direction {"xyz"[k]}, in which the cell is not periodic");
+        Check(m, _axes);
         _freedom = m.DegreesOfFreedom;
         _volume = m.Domain.Cell.Volume;
+    }
+
+    /// <summary>Refuses what a barostat has no pressure for: held atoms, directions in which nothing repeats.</summary>
+    internal static void Check(Motion m, bool[] axes)
+    {
+        if (m.Holds) throw new InputException("atoms that are held or driven and a barostat: the pressure of such a system is not defined; use a constant cell or a deformation");
+        for (int k = 0; k < 3; k++)
+            if (axes[k] && !m.Domain.Cell.Periodic[k])
+                throw new InputException($"the barostat would move edge {"abc"[k]} of the cell, along which it is not periodic: there is no pressure to hold; use the anisotropic Nosé–Hoover barostat and name the axes that repeat");
     }
 
     internal override void Step(Motion m)

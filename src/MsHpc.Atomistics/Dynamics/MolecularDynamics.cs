@@ -26,7 +26,7 @@ public sealed class MolecularDynamics
     private readonly List<(long Interval, Action<MolecularDynamics> Action, bool Measures)> _callbacks = [];
     private bool _forces, _virial, _stale, _stop;
     private double[] _oldState = [];
-    private double _oldWork, _earlier; // what steps of another length before a restart took beyond those of this run
+    private double _oldWork;
 
     /// <param name="atoms">Atoms: positions, velocities and cell at the start; see <see cref="Atoms"/>.</param>
     /// <param name="forceField">Forces.</param>
@@ -69,7 +69,7 @@ public sealed class MolecularDynamics
     public double Time => TimeAt(Step);
 
     /// <summary>fs since step 0 at another step, with the present time step.</summary>
-    public double TimeAt(long step) => _earlier + step * _options.TimeStep;
+    public double TimeAt(long step) => _motion.TimeAt(step);
 
     /// <summary>Whether a step has failed, on all ranks alike: the state before it is there, and may be looked at together.</summary>
     public bool Failed { get; private set; }
@@ -88,7 +88,11 @@ public sealed class MolecularDynamics
     /// <summary>The atoms as the engine holds them.</summary>
     public Domain Domain => _motion.Domain;
 
-    /// <summary>N_f: 3 N less held directions, constraints and, where momentum is conserved, the centre of mass.</summary>
+    /// <summary>
+    /// N_f = 3 N − held directions − constraints − directions in which the momentum of all atoms is conserved. It is not conserved in a direction in which an atom is held, with forces
+    /// from outside, with a thermostat that draws random velocities (<see cref="Langevin"/>) or one that scales those of a part of the atoms only. (LAMMPS takes three off in all
+    /// these cases and from each part, too low by 3/N_f.) <see cref="MdOptions.RemoveMomentumEvery"/> does not count: between two removals the momentum is free.
+    /// </summary>
     public double DegreesOfFreedom => _motion.DegreesOfFreedom;
 
     /// <summary>Models and rule of motion with their sources.</summary>
@@ -301,9 +305,9 @@ public sealed class MolecularDynamics
         Begin();
         var atoms = Atoms;
         var state = new StateFields();
-        state.Fields["step"] = [Step, _options.TimeStep, _earlier];
+        state.Fields["step"] = [Step, _options.TimeStep, _motion.Earlier];
         state.Fields["cell"] = [.. atoms.Cell.Rows];
-        state.Fields["start_cell"] = [.. _motion.StartCell.Rows];
+        state.Fields["deformation"] = _motion.DeformationState;
         state.Fields["positions"] = [.. atoms.Positions];
         state.Fields["velocities"] = [.. atoms.Velocities];
         state.Fields["integrator"] = [.. _integrator.State];
@@ -313,14 +317,14 @@ public sealed class MolecularDynamics
         return state;
     }
 
-    /// <summary>Continues from a saved state: same atoms, model, kind of integrator; the time step may be another one. Collective.</summary>
-    /// <exception cref="InputException">A field is missing or does not fit; another time step of a run that deforms the cell.</exception>
+    /// <summary>Continues from a saved state: same atoms, model, kind of integrator; the time step may be another one. A deformation with the same rates goes on, with other rates
+    /// it begins with the saved cell. Collective.</summary>
+    /// <exception cref="InputException">A field is missing or does not fit.</exception>
     public void Restore(StateFields state)
     {
         state.Get("positions", 3 * _atoms.Count).CopyTo(_atoms.Positions, 0);
         state.Get("velocities", 3 * _atoms.Count).CopyTo(_atoms.Velocities, 0);
         _atoms.Cell = _atoms.Cell.WithRows(state.Get("cell", 9));
-        _motion.StartCell = _atoms.Cell.WithRows(state.Get("start_cell", 9));
         Take();
         // The integrator makes its variables in Start.
         Begin();
@@ -329,9 +333,9 @@ public sealed class MolecularDynamics
         state.Get("monitor", _monitor.State.Length).CopyTo(_monitor.State, 0);
         double[] clock = state.Get("step", 3);
         Step = (long)clock[0];
-        _earlier = clock[2];
-        if (clock[1] == _options.TimeStep) return;
-        if (_options.Deformation is not null) throw new InputException($"a deformation counts from its start: the time step stays {clock[1]} fs, not {_options.TimeStep}");
-        _earlier += Step * (clock[1] - _options.TimeStep);
+        _motion.Step = Step;
+        // The same bits with the same time step.
+        _motion.Earlier = clock[2] + (clock[1] == _options.TimeStep ? 0 : Step * (clock[1] - _options.TimeStep));
+        _motion.ResumeDeformation(state.Get("deformation", 19));
     }
 }

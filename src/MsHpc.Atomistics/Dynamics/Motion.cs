@@ -32,7 +32,7 @@ public sealed unsafe class Motion
     internal Motion(Domain domain, ForceField forceField, MdOptions options, Atoms atoms, Integrator integrator)
     {
         int[]? bath = integrator.BathGroup;
-        (Domain, ForceField, _options, _ids, StartCell) = (domain, forceField, options, atoms.Ids, atoms.Cell);
+        (Domain, ForceField, _options, _ids, _startCell) = (domain, forceField, options, atoms.Ids, atoms.Cell);
         if (options.Driven.Count > 0)
         {
             _held = new byte[atoms.Count];
@@ -63,14 +63,11 @@ public sealed unsafe class Motion
         for (int i = 0; _held is not null && i < atoms.Count; i++)
             for (int k = 0; k < 3; k++) free[k] -= _held[i] >> k & 1;
         for (int i = 0; _held is not null && i < atoms.Count; i++) _heldDirections |= _held[i];
-        long all = 0;
-        for (int k = 0; k < 3; k++)
-        {
-            bool conserved = integrator.ConservesMomentum && !options.ExternalForces && free[k] == atoms.Count && atoms.Count > 1;
-            all += free[k] - (conserved ? 1 : 0);
-        }
+        long inBath = _inBath is null ? atoms.Count : _inBath.LongCount(b => b), all = 0;
+        // Scaling the velocities of some atoms changes the momentum of all.
+        bool conserves = integrator.ConservesMomentum && !options.ExternalForces && atoms.Count > 1 && (integrator is not Thermostat || inBath == atoms.Count);
+        for (int k = 0; k < 3; k++) all += free[k] - (conserves && free[k] == atoms.Count ? 1 : 0);
         DegreesOfFreedom = Math.Max(1, all - held.Count);
-        long inBath = _inBath is null ? atoms.Count : _inBath.LongCount(b => b);
         if (bath is not null && inBath == 0) throw new InputException("the thermostat's group holds no atom that is free to move");
         BathDegreesOfFreedom = inBath == atoms.Count ? DegreesOfFreedom : Math.Max(1, 3 * inBath - removedInBath);
     }
@@ -108,7 +105,7 @@ public sealed unsafe class Motion
     /// <summary>N_f of the whole system.</summary>
     public double DegreesOfFreedom { get; }
 
-    /// <summary>N_f of what the thermostat acts on.</summary>
+    /// <summary>N_f of what the thermostat acts on: that of the whole system, or 3 N less constraints of a part, whose momentum is not conserved.</summary>
     public double BathDegreesOfFreedom { get; }
 
     /// <summary>Whether constraints hold distances.</summary>
@@ -330,8 +327,28 @@ public sealed unsafe class Motion
         return $"{lost.Length} atoms were lost or are owned twice: {string.Join(", ", lost.Take(10))}{(lost.Length > 10 ? " …" : "")}";
     }
 
-    /// <summary>The cell from which a deformation counts.</summary>
-    internal Cell StartCell { get; set; }
+    /// <summary>What steps of another length before a restart took beyond those of this run, fs.</summary>
+    internal double Earlier { get; set; }
+
+    /// <summary>fs since step 0 at a step, with the present time step.</summary>
+    internal double TimeAt(long step) => Earlier + step * TimeStep;
+
+    // The cell and the time from which the deformation counts.
+    private Cell _startCell;
+    private double _startTime;
+
+    private double[] Rate => _options.Deformation?.Rate ?? new double[9];
+
+    /// <summary>Rates (9), the cell (9) and the time (1) from which they count.</summary>
+    internal double[] DeformationState => [.. Rate, .. _startCell.Rows, _startTime];
+
+    /// <summary>After a restart: the same rates go on from where they began, others begin with the present cell.</summary>
+    internal void ResumeDeformation(double[] state)
+    {
+        bool same = state.AsSpan(0, 9).SequenceEqual(Rate);
+        _lastWork = Step;
+        (_startCell, _startTime) = same ? (Domain.Cell.WithRows(state.AsSpan(9, 9)), state[18]) : (Domain.Cell, TimeAt(Step));
+    }
 
     /// <summary>Work done on the atoms by the deformation (and taken out with the motion of the centre of mass), eV, 1 number: dU = −W : (E − 1), E the stretch of one step, W at its beginning and end averaged.</summary>
     internal double[] Work { get; } = new double[1];
@@ -339,9 +356,9 @@ public sealed unsafe class Motion
     private void Deform(double[] rate)
     {
         Span<double> e = [1, 0, 0, 0, 1, 0, 0, 0, 1];
-        for (int k = 0; k < 9; k++) e[k] += rate[k] * Step * TimeStep;
+        for (int k = 0; k < 9; k++) e[k] += rate[k] * (TimeAt(Step) - _startTime);
         var before = Domain.Cell;
-        Domain.SetCell(Stretched(StartCell, e), moveAtoms: true);
+        Domain.SetCell(Stretched(_startCell, e), moveAtoms: true);
         ReadOnlySpan<double> h = Domain.Cell.Rows, g = before.Reciprocal;
         for (int i = 0; i < 3; i++)
             for (int j = 0; j < 3; j++)

@@ -253,6 +253,11 @@ public sealed class Berendsen : Thermostat
     /// <inheritdoc/>
     public override double Reservoir => double.NaN;
 
+    internal override void Start(Motion m)
+    {
+        if (_pressure is not null) NoseHooverBarostat.Check(m, [true, true, true]);
+    }
+
     internal override void Step(Motion m)
     {
         if (_pressure is { } target)

@@ -12,7 +12,8 @@ public static class Velocities
 
     /// <summary>
     /// Maxwell distribution: each component normal with variance kT/m, a function of (seed, atom), less what constraints forbid; then, where asked, the centre of mass at rest, and
-    /// all velocities scaled to exactly the temperature 2 E_kin/(N_f k_B).
+    /// all velocities scaled to exactly the temperature 2 E_kin/(N_f k_B), N_f = 3 N − constraints − 3 at rest. What is at rest at the start and need not stay so
+    /// (<see cref="MolecularDynamics.DegreesOfFreedom"/>) is colder by 3/N_f as the run counts it.
     /// </summary>
     /// <param name="atoms">Atoms; velocities are set.</param>
     /// <param name="temperature">K.</param>

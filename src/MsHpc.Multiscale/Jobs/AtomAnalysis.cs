@@ -190,6 +190,12 @@ internal static class AtomAnalyses
         return new CorrelationAnalysis(choice, atoms.Count, group, m.Has(WindowKey) ? Math.Min(m.Get(WindowKey), samples) : Math.Clamp(samples / 2, 1, 500), choice.Every * run.TimeStep, 1e3 * m.Get(HighestKey), m.Get(PointsKey));
     }
 
+    private static RdfAnalysis Radial(MapValues m, AnalysisChoice choice, Atoms atoms)
+    {
+        RadialDistribution.Check(atoms.Cell);
+        return new RdfAnalysis(choice, m.Get(RangeKey), m.Get(BinsKey), Pair(atoms, m.Get(PairKey)));
+    }
+
     private static (string, string)? Pair(Atoms atoms, IReadOnlyList<string>? pair)
     {
         string[] symbols = [.. atoms.Species.Select(s => s.Symbol).Distinct()];
@@ -201,7 +207,7 @@ internal static class AtomAnalyses
     private static readonly string[] s_structures = ["other", "fcc", "hcp", "bcc", "icosahedral"];
 
     private static readonly VariantSpec<AnalysisChoice> Analysis = new("analysis",
-        Of("rdf", "Radial distribution function g(r).", (m, choice, atoms, _) => new RdfAnalysis(choice, m.Get(RangeKey), m.Get(BinsKey), Pair(atoms, m.Get(PairKey))), null, RangeKey, BinsKey, PairKey),
+        Of("rdf", "Radial distribution function g(r).", (m, choice, atoms, _) => Radial(m, choice, atoms), null, RangeKey, BinsKey, PairKey),
         Of("msd", "Mean-square displacement over delays, all samples as starts.", Correlation, null, WindowKey, GroupKey),
         Of("vacf", "Velocity autocorrelation.", Correlation, null, WindowKey, GroupKey),
         Of("dos", "Vibrational density of states: the cosine transform of the velocity autocorrelation.", Correlation, null, WindowKey, GroupKey, HighestKey, PointsKey),

@@ -106,6 +106,7 @@ public sealed class AnalysisTests
         var atoms = new Atoms([new Species("X", 1)], [0], [0, 0, 0], Cell.Box(10, 10, 10));
         Assert.That(() => LocalStructure.Coordination(atoms, 0), Throws.TypeOf<InputException>());
         Assert.That(() => LocalStructure.CentroSymmetry(atoms, 7, 3), Throws.TypeOf<InputException>());
+        Assert.That(() => new RadialDistribution(5, 10).Add(new Atoms(atoms.Species, atoms.Types, atoms.Positions, Cell.Box(20, 20, 20, [true, true, false]))), Throws.TypeOf<InputException>().With.Message.Contains("periodic in all three"));
         Assert.That(() => new TimeCorrelation().MeanSquareDisplacement(3), Throws.TypeOf<InputException>());
     }
 

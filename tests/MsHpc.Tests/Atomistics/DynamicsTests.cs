@@ -345,6 +345,55 @@ public sealed class DynamicsTests
         }
     }
 
+    // The momentum is conserved, and takes three degrees of freedom, only where nobody touches the velocities of a part of the atoms.
+    [Test]
+    public void DegreesOfFreedomOfPartsAndOfAll()
+    {
+        int[] part = [.. Enumerable.Range(0, 8)];
+        (double All, double Bath) Freedom(Integrator rule, MdOptions? options = null)
+        {
+            var motion = new MolecularDynamics(Crystal(2, 0.5), Lj(), rule, options ?? new MdOptions { TimeStep = 0.004 }).Motion;
+            return (motion.DegreesOfFreedom, motion.BathDegreesOfFreedom);
+        }
+        // 32 atoms.
+        Assert.That(Freedom(new VelocityVerlet()), Is.EqualTo((93.0, 93.0)));
+        Assert.That(Freedom(new VelocityRescaling(100, 1)), Is.EqualTo((93.0, 93.0)));
+        Assert.That(Freedom(new VelocityRescaling(100, 1, part)), Is.EqualTo((96.0, 24.0)));
+        Assert.That(Freedom(new NoseHoover(100, 1, group: part)), Is.EqualTo((96.0, 24.0)));
+        Assert.That(Freedom(new Berendsen(100, 1, group: part)), Is.EqualTo((96.0, 24.0)));
+        Assert.That(Freedom(new Langevin(100, 1)), Is.EqualTo((96.0, 96.0)));
+        // A wall that holds one atom along z: verlet conserves along x and y, a thermostat on the others conserves nothing.
+        var held = new MdOptions { TimeStep = 0.004, Driven = [new DrivenGroup("wall", [0], null, null, 0)] };
+        Assert.That(Freedom(new VelocityVerlet(), held), Is.EqualTo((93.0, 93.0)));
+        Assert.That(Freedom(new VelocityRescaling(100, 1), held), Is.EqualTo((95.0, 93.0)));
+    }
+
+    // 32 atoms, four of them in the bath, which changes the momentum of all: the average temperature of all atoms is that of the bath, with 96 degrees of freedom. With 93 it would
+    // be 3 % too high. A temperature has a relative variance of 2/96 and forgets itself within the bath's time on all atoms, 0.05 · 96/12 = 0.4 time units: 1600 time units are 2000
+    // independent samples, a standard error of 0.3 %. The bath's random factors (variance 1/12 in 0.05) give the centre of mass its energy within about 5 time units.
+    [Test]
+    public void PartsInABathMeasureTheTemperatureOfAll()
+    {
+        const double kT = 0.5;
+        var md = new MolecularDynamics(Crystal(2, kT), Lj(Truncation.ForceShifted, 1.4), new VelocityRescaling(kT / Codata.BoltzmannInEv, 0.05, [0, 9, 18, 27]), new MdOptions { TimeStep = 0.004, Skin = 0.3, RemoveMomentumEvery = 0 });
+        double sum = 0, centre = 0;
+        long count = 0;
+        md.Run(10000);
+        md.Every(50, run =>
+        {
+            sum += run.Motion.KineticEnergy;
+            count++;
+            double[] v = run.Atoms.Velocities;
+            double mass = run.Atoms.Mass(0);
+            for (int k = 0; k < 3; k++) centre += 0.5 * mass * Codata.MassVelocitySquaredInEv / 32 * Math.Pow(Enumerable.Range(0, 32).Sum(i => v[3 * i + k]), 2);
+        }, measures: false);
+        md.Run(400_000);
+        TestContext.Out.WriteLine($"kT = {2 * sum / count / 96:f5} with 96, {2 * sum / count / 93:f5} with 93; centre of mass {2 * centre / count / 3:f4}; {md.Summary}");
+        Assert.That(2 * sum / count / md.DegreesOfFreedom, Is.EqualTo(kT).Within(0.012 * kT));
+        // The centre of mass has taken its share: a variance of 2/3 a sample.
+        Assert.That(2 * centre / count / 3, Is.GreaterThan(0.5 * kT));
+    }
+
     // Simple shear and stretch at a constant rate: the cell follows, and the work of the stress closes the energy balance to O(Δt²).
     [Test]
     public void Deformation()
@@ -369,6 +418,52 @@ public sealed class DynamicsTests
         Assert.That(one / half, Is.EqualTo(4).Within(1.2));
     }
 
+    // Half way: the same step has the same bits, half of it the same strain and, to its error, the same atoms; other rates begin with the cell they find.
+    [Test]
+    public void DeformationGoesOnAfterARestart()
+    {
+        double[] rate = [0.02, 0, 0, 0, -0.01, 0.03, 0, 0, 0], other = [0, 0, 0, 0, 0.05, 0, 0, 0, 0];
+        MolecularDynamics Make(double dt, double[]? with) => new(Crystal(3, 0.2), Lj(Truncation.ForceShifted), new VelocityVerlet(),
+            new MdOptions { TimeStep = dt, Skin = 0.3, Deformation = with is null ? null : new Deformation(with) });
+        MolecularDynamics From(StateFields state, double dt, double[]? with)
+        {
+            var md = Make(dt, with);
+            md.Restore(state);
+            return md;
+        }
+        var one = Make(0.004, rate);
+        one.Run(100);
+        var half = one.Save();
+        double[] cell = one.Domain.Cell.Rows.ToArray();
+        one.Run(100);
+        var same = From(half, 0.004, rate);
+        same.Run(100);
+        Assert.That(same.Atoms.Positions, Is.EqualTo(one.Atoms.Positions));
+        Assert.That(same.Domain.Cell.Rows.ToArray(), Is.EqualTo(one.Domain.Cell.Rows.ToArray()));
+        Assert.That(same.Measure().Conserved, Is.EqualTo(one.Measure().Conserved));
+        var fine = From(half, 0.002, rate);
+        // Once more in between: the clock has steps of both lengths.
+        fine.Run(100);
+        fine = From(fine.Save(), 0.001, rate);
+        fine.Run(200);
+        Assert.That(fine.Time, Is.EqualTo(0.8).Within(1e-12));
+        Assert.That(fine.Domain.Cell.Rows.ToArray(), Is.EqualTo(one.Domain.Cell.Rows.ToArray()).Within(1e-12));
+        // v Δt per step with a phase error (Ω Δt)²/24 per step, Ω = 25, 100 steps: a hundredth of the amplitude 0.1.
+        Assert.That(fine.Atoms.Positions, Is.EqualTo(one.Atoms.Positions).Within(2e-2));
+        var turned = From(half, 0.004, other);
+        turned.Run(1);
+        Assert.That(turned.Domain.Cell.Rows[4], Is.EqualTo(cell[4] * (1 + 0.05 * 0.004)).Within(1e-12), "no jump");
+        turned.Run(49);
+        Assert.That(turned.Domain.Cell.Rows[4], Is.EqualTo(cell[4] * 1.01).Within(1e-12));
+        Assert.That(turned.Domain.Cell.Rows[0], Is.EqualTo(cell[0]));
+        var rest = From(half, 0.004, null);
+        rest.Run(10);
+        Assert.That(rest.Domain.Cell.Rows.ToArray(), Is.EqualTo(cell));
+        var again = From(rest.Save(), 0.004, rate);
+        again.Run(1);
+        Assert.That(again.Domain.Cell.Rows[0], Is.EqualTo(cell[0] * (1 + 0.02 * 0.004)).Within(1e-12), "a deformation after a rest is a new one");
+    }
+
     // Both halves of the drift of a Langevin step count.
     [Test]
     public void NoAtomMovesFartherThanAllowed([Values] bool langevin)
@@ -391,6 +486,29 @@ public sealed class DynamicsTests
         Assert.That(Freedom(null), Is.EqualTo(93));
         Assert.That(Freedom([.. Enumerable.Range(0, 32)]), Is.EqualTo(93));
         Assert.That(Freedom([.. Enumerable.Range(0, 31)]), Is.EqualTo(93));
+    }
+
+    [Test]
+    public void BarostatsLeaveOpenDirectionsAlone()
+    {
+        Atoms Slab()
+        {
+            var crystal = Crystal(3, 0.2);
+            var slab = new Atoms(crystal.Species, crystal.Types, crystal.Positions, Cell.Box(crystal.Cell.Rows[0], crystal.Cell.Rows[4], 3 * crystal.Cell.Rows[8], [true, true, false]));
+            crystal.Velocities.CopyTo(slab.Velocities, 0);
+            return slab;
+        }
+        var options = new MdOptions { TimeStep = 0.004, Skin = 0.3 };
+        MolecularDynamics Make(Integrator rule) => new(Slab(), Lj(), rule, options);
+        foreach (Integrator rule in new Integrator[] { new Berendsen(100, 1, 0), new NoseHooverBarostat(100, 1, 0, 10), new NoseHooverBarostat(100, 1, 0, 10, CellMotion.Anisotropic) })
+            Assert.That(Assert.Throws<InputException>(() => Make(rule).Run(1))!.Message, Does.Contain("edge c").And.Contain("not periodic").And.Contain("axes"));
+        var md = Make(new NoseHooverBarostat(0.2 / Codata.BoltzmannInEv, 0.4, 0, 4, CellMotion.Anisotropic, [true, true, false]));
+        double[] before = md.Domain.Cell.Rows.ToArray();
+        md.Run(100);
+        Assert.That(md.Domain.Cell.Rows[8], Is.EqualTo(before[8]));
+        Assert.That(md.Domain.Cell.Rows[0], Is.Not.EqualTo(before[0]));
+        var held = new MolecularDynamics(Crystal(3, 0.2), Lj(), new Berendsen(100, 1, 0), options with { Driven = [DrivenGroup.Fixed("x", [0])] });
+        Assert.That(Assert.Throws<InputException>(() => held.Run(1))!.Message, Does.Contain("held"));
     }
 
     // A step that fails after the cell was stretched: its work is taken back, too.
