@@ -12,6 +12,7 @@ gromacs and gromacs-data and a built MsHpc (dotnet build perf/MsHpc.Perf -c Rele
 import argparse
 import os
 import re
+import shutil
 import statistics
 import subprocess
 import tempfile
@@ -129,6 +130,10 @@ def main():
     parser.add_argument("--drift", type=float, help="picoseconds; drift of the energy instead of times")
     parser.add_argument("--work", help="folder that keeps the box between runs")
     a = parser.parse_args()
+    if not os.path.exists(PERF):
+        parser.exit(2, f"{parser.prog}: there is no {os.path.normpath(PERF)}: build it (dotnet build perf/MsHpc.Perf -c Release)\n")
+    if shutil.which("gmx") is None:
+        parser.exit(2, f"{parser.prog}: there is no program 'gmx': install Debian's gromacs and gromacs-data\n")
     with tempfile.TemporaryDirectory() as temporary:
         folder = a.work or temporary
         os.makedirs(folder, exist_ok=True)

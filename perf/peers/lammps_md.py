@@ -12,6 +12,7 @@ With --cold: 100 steps from the start, wall time of the whole process. Needs Deb
 import argparse
 import os
 import re
+import shutil
 import statistics
 import subprocess
 import tempfile
@@ -106,6 +107,12 @@ def main():
     parser.add_argument("--cold", action="store_true", help="wall time of 100 steps in a fresh process")
     parser.add_argument("--potentials", default="/usr/share/lammps/potentials", help="folder with the potential files that LAMMPS ships")
     options = parser.parse_args()
+    if not os.path.exists(PERF):
+        parser.exit(2, f"{parser.prog}: there is no {os.path.normpath(PERF)}: build it (dotnet build perf/MsHpc.Perf -c Release)\n")
+    if shutil.which("lmp") is None:
+        parser.exit(2, f"{parser.prog}: there is no program 'lmp': install Debian's lammps\n")
+    if not os.path.isdir(options.potentials):
+        parser.exit(2, f"{parser.prog}: there is no folder {options.potentials}: install Debian's lammps-data, or name another with --potentials\n")
     unit = "s" if options.cold else "ns/atom-step"
     for system in options.system:
         times = {name: [] for name in ["lammps", *options.precision]}

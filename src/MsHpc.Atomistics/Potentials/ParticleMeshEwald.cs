@@ -44,9 +44,8 @@ public sealed unsafe partial class ParticleMeshEwald : Interaction
         CheckOrder(order);
         int least = LeastPoints(order);
         if (mesh.A < least || mesh.B < least || mesh.C < least) throw new InputException($"PME: mesh {mesh.A} × {mesh.B} × {mesh.C}; order {order} needs at least {least} points a side");
-        double bytes = Bytes(mesh.A, mesh.B, mesh.C, order);
-        if (!(bytes < MemoryLimit))
-            throw new InputException(string.Create(CultureInfo.InvariantCulture, $"PME: a mesh of {mesh.A} × {mesh.B} × {mesh.C} points takes {bytes / 1e9:g3} GB; there is room for {MemoryLimit / 1e9:g3} GB"));
+        var (bytes, numbers) = Size(mesh.A, mesh.B, mesh.C, order);
+        if (!Fits(bytes, numbers)) throw new InputException($"PME: a mesh of {mesh.A} × {mesh.B} × {mesh.C} points takes {Room(bytes, numbers)}");
         (_split, _charges, Order, _points) = (split, atoms.Charges, order, [mesh.A, mesh.B, mesh.C]);
     }
 
@@ -87,7 +86,8 @@ public sealed unsafe partial class ParticleMeshEwald : Interaction
     /// <summary>The mesh and order that meet the accuracy by the estimate of δF in the least time: N p² rows and the mesh's points.</summary>
     private static ((int A, int B, int C) Mesh, int Order) Choose(Atoms atoms, EwaldSplit split, int order, double spacing)
     {
-        double squares = atoms.Charges.Sum(q => q * q) / atoms.Count, least = double.PositiveInfinity, smallest = double.PositiveInfinity;
+        double squares = atoms.Charges.Sum(q => q * q) / atoms.Count, least = double.PositiveInfinity;
+        (double Bytes, double Numbers) smallest = (double.PositiveInfinity, 0);
         double[] rows = atoms.Cell.Rows.ToArray();
         ((int, int, int), int) best = default;
         for (int p = order == 0 ? LeastOrder : order; p <= (order == 0 ? MostOrder : order); p++)
@@ -97,23 +97,23 @@ public sealed unsafe partial class ParticleMeshEwald : Interaction
             if (spacing > coarsest && order == 0) continue;
             double h = spacing > 0 ? spacing : coarsest;
             int[] n = new int[3];
-            double bytes = 0, cost = atoms.Count * p * p * (p > 8 ? LongRowCost : 1);
+            double cost = atoms.Count * p * p * (p > 8 ? LongRowCost : 1);
             for (int d = 0; d < 3; d++)
             {
                 double points = Math.Ceiling(Math.Sqrt(rows[3 * d] * rows[3 * d] + rows[3 * d + 1] * rows[3 * d + 1] + rows[3 * d + 2] * rows[3 * d + 2]) / h - 1e-6);
                 n[d] = points < 1e6 ? Smooth(Math.Max(LeastPoints(p), (int)points)) : 1000000;
             }
-            bytes = Bytes(n[0], n[1], n[2], p);
+            var size = Size(n[0], n[1], n[2], p);
             cost += PointCost * n[0] * n[1] * n[2];
-            smallest = Math.Min(smallest, bytes);
-            if (!(cost < least) || bytes > MemoryLimit) continue;
+            if (size.Bytes < smallest.Bytes) smallest = size;
+            if (!(cost < least) || !Fits(size.Bytes, size.Numbers)) continue;
             (least, best) = (cost, ((n[0], n[1], n[2]), p));
         }
         if (least < double.PositiveInfinity) return best;
-        if (double.IsPositiveInfinity(smallest))
+        if (double.IsPositiveInfinity(smallest.Bytes))
             throw new InputException(string.Create(CultureInfo.InvariantCulture, $"PME: a mesh spacing of {spacing} Å does not reach the accuracy {split.Accuracy} with splines of any order up to {MostOrder}; leave it out, or the accuracy is that of an order given"));
         throw new InputException(string.Create(CultureInfo.InvariantCulture,
-            $"PME: accuracy {split.Accuracy} with a cutoff of {split.Cutoff} Å{(order == 0 ? "" : $" and order {order}")} needs a mesh of {smallest / 1e9:g3} GB; there is room for {MemoryLimit / 1e9:g3} GB. A longer cutoff, less accuracy{(order is 0 or MostOrder ? "" : " or a higher order")} make it coarser"));
+            $"PME: accuracy {split.Accuracy} with a cutoff of {split.Cutoff} Å{(order == 0 ? "" : $" and order {order}")} needs a mesh of {Room(smallest.Bytes, smallest.Numbers)}. A longer cutoff, less accuracy{(order is 0 or MostOrder ? "" : " or a higher order")} make it coarser"));
     }
 
     /// <summary>
@@ -165,14 +165,28 @@ public sealed unsafe partial class ParticleMeshEwald : Interaction
         return fine;
     }
 
-    /// <summary>Half of what this process may have, and what indices reach.</summary>
-    private static double MemoryLimit => Math.Min(0.5 * GC.GetGCMemoryInfo().TotalAvailableMemoryBytes, 1L << 35);
+    /// <summary>Half of what this process may have.</summary>
+    private static double MemoryLimit => 0.5 * GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
 
-    /// <summary>Memory of a mesh, of all ranks.</summary>
-    private static double Bytes(double n0, double n1, double n2, int order)
+    /// <summary>Numbers in one array. Indices into the mesh have 31 bits; the other half is for what ranks add around their bricks.</summary>
+    private const double MostNumbers = 1 << 30;
+
+    internal static bool Fits(double bytes, double numbers) => bytes < MemoryLimit && numbers <= MostNumbers;
+
+    private static string Room(double bytes, double numbers) => string.Create(CultureInfo.InvariantCulture,
+        $"{bytes / 1e9:g3} GB, {numbers:g3} numbers in its largest array; there is room for {MemoryLimit / 1e9:g3} GB and for {MostNumbers:g3} numbers in one array");
+
+    /// <summary>Memory of a mesh and numbers in the larger of the mesh and its waves, of all ranks and whichever axes they exchange.</summary>
+    private static (double Bytes, double Numbers) Size(int a, int b, int c, int order)
     {
-        double row = 8 * Math.Ceiling(n2 / 8), columns = 8 * Math.Ceiling(n1 / 8);
-        return 8 * (n0 * n1 * (row + Halo(order)) + (n0 / 2 + 1) * n1 * row * 2 + (n0 / 2 + 1) * columns * n2);
+        double bytes = 0, numbers = 0;
+        foreach (var (n0, n1, n2) in ((double, double, double)[])[(a, b, c), (b, a, c), (a, c, b)])
+        {
+            double row = 8 * Math.Ceiling(n2 / 8), columns = 8 * Math.Ceiling(n1 / 8), mesh = n0 * n1 * (row + Halo(order)), waves = (Math.Floor(n0 / 2) + 1) * n1 * row * 2;
+            bytes = Math.Max(bytes, 8 * (mesh + waves + (Math.Floor(n0 / 2) + 1) * columns * n2));
+            numbers = Math.Max(numbers, Math.Max(mesh, waves));
+        }
+        return (bytes, numbers);
     }
 
     /// <summary>The next product of 2, 3 and 5.</summary>

@@ -99,6 +99,9 @@ public sealed unsafe class PmeTests
         Assert.That(((ParticleMeshEwald)ParticleMeshEwald.Create(atoms, 6, 1e-12)[1]).Order, Is.GreaterThan(8));
         Assert.That(Assert.Throws<InputException>(() => ParticleMeshEwald.Create(atoms, 6, 1e-9, spacing: 3))!.Message, Does.Contain("does not reach"));
         Assert.That(Assert.Throws<InputException>(() => _ = new ParticleMeshEwald(atoms, EwaldSplit.For(atoms, 5, 1e-5), (8192, 8192, 1024), 4))!.Message, Does.Contain("GB"));
+        // 2³⁰ points, 2³¹ numbers with the ends of rows: beyond the indices, whatever the memory.
+        Assert.That(Assert.Throws<InputException>(() => _ = new ParticleMeshEwald(atoms, EwaldSplit.For(atoms, 5, 1e-5), (16384, 8192, 8), 4))!.Message, Does.Contain("2.15E+09 numbers").IgnoreCase.And.Contain("1.07e+09 numbers").IgnoreCase);
+        Assert.That(ParticleMeshEwald.Fits(1e6, 1 << 30) && !ParticleMeshEwald.Fits(1e6, (1 << 30) + 1.0));
     }
 
     [TestCase(4, 0)]
