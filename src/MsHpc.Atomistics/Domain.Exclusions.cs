@@ -84,20 +84,13 @@ public sealed unsafe partial class Domain
         return kept;
     }
 
-    /// <summary>Takes entries that are in the masked list out of the row of owned slot <paramref name="slot"/>. Any thread.</summary>
-    /// <returns>The end of the row.</returns>
-    private int WithoutMasked(int slot, int* offsets, int start, int end)
+    /// <summary>The rows of an owned cluster (a bit each) that have the cluster at an offset in the masked list. Any thread.</summary>
+    private uint RowsMasked(int cluster, int offset)
     {
-        if (_excludedStart is null) return end;
-        for (int k = Pairs.MaskedRowStart[slot]; k < Pairs.MaskedRowStart[slot + 1]; k++)
-        {
-            int found = new Span<int>(offsets + start, end - start).IndexOf(Pairs.MaskedOffset[k]);
-            if (found < 0) continue;
-            // Order of a row is the order of its sums: keep it.
-            int rest = end - start - found - 1;
-            new Span<int>(offsets + start + found + 1, rest).CopyTo(new Span<int>(offsets + start + found, rest));
-            end--;
-        }
-        return end;
+        int* start = Pairs.MaskedRowStart + 8 * cluster;
+        uint rows = 0;
+        for (int r = 0; r < 8; r++)
+            for (int k = start[r]; k < start[r + 1]; k++) if (Pairs.MaskedOffset[k] == offset) rows |= 1u << r;
+        return rows;
     }
 }

@@ -128,7 +128,7 @@ public sealed unsafe partial class Domain
     {
         PrepareHops();
         FindCopies();
-        // Positions before sorting lie in the forces, upper ghosts first; tags in the spare tags.
+        // Positions before sorting lie in the forces, upper ghosts first.
         int visitors = SendVisitors(), uppers = _localUppers, lowers = _localLowers;
         int* hop = _copyHop.Pointer, slot = _copySlot.Pointer, tag = Tag;
         int centre = _hopPeer.Length / 2;
@@ -137,7 +137,7 @@ public sealed unsafe partial class Domain
 
         int middle = Lane.Blocks(uppers), end = middle + Lane.Blocks(lowers), up = 0, low = 8 * middle;
         double* x = X, unsorted = _f.Require(24L * (end + 1));
-        int* origin = _origin.Require(8L * end + 8), tags = _tag2.Require(8L * end + 8);
+        int* origin = _origin.Require(8L * end + 8), tags = _ghostTag.Require(8L * end + 8);
         fixed (double* vectors = _shiftVectors)
             for (int k = 0; k < _copies; k++)
             {
@@ -282,7 +282,7 @@ public sealed unsafe partial class Domain
     private void PlaceGhosts(int first, int end)
     {
         double* x = _x.Require(24L * (end + 1), 24 * first), unsorted = F;
-        int* tag = _tag.Require(8L * (end + 1), 8 * first), tags = _tag2.Pointer, order = _sorter.Order, origin = _origin.Pointer;
+        int* tag = _tag.Require(8L * (end + 1), 8 * first), tags = _ghostTag.Pointer, order = _sorter.Order, origin = _origin.Pointer;
         int* from = _localFrom.Pointer, to = _localTo.Pointer, shift = _localShift.Pointer, slot = _copySlot.Pointer, hop = _copyHop.Pointer, receive = _receiveSlot.Pointer;
         int n = _locals;
         byte* remote = _remote.Require(end, first);

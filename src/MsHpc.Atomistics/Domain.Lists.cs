@@ -10,44 +10,105 @@ namespace MsHpc.Atomistics;
 /// <remarks>
 /// Pairs of clusters are kept twice: a wide list within cutoff + <see cref="Skin"/>, which costs sorting and a search to build, and the list that
 /// kernels read, within cutoff + <see cref="PairSkin"/>, pruned from the wide one whenever an atom has moved half of that smaller skin. So
-/// kernels see few useless pairs while sorting stays rare.
+/// kernels see few useless pairs while sorting stays rare. The wide list names a pair of clusters once, with the rows it concerns, which takes a third
+/// of the memory of one entry a row.
 /// </remarks>
 public sealed unsafe partial class Domain
 {
-    private readonly AlignedArray<double> _pruned = new();
+    private readonly Places _reference = new(), _pruned = new();
     private Cell? _prunedCell;
     private Searcher[] _searchers = []; // of each thread
-    private ClusterList[] _wideLists = []; // of each slab
+    private WideList[] _wideLists = []; // of each slab
     private int[] _pairsOfSlab = [];
     private Action<int, int>? _buildSlab, _pruneSlab;
     private bool _pruneDue;
     private int _boxStride;
-    private double _entriesPerSlot; // of the wide list of the last slab built; only a hint
+    private double _pairsPerCluster; // in the wide list of the last slab built; only a hint
 
     /// <summary>What <see cref="Pairs"/> hold beyond the cutoff, Å; at most <see cref="Skin"/>.</summary>
     public double PairSkin { get; }
 
-    /// <summary>Largest squared distance of an owned atom from <paramref name="reference"/>, Å². Of this rank.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private double MaxDisplacementSquared(double* reference)
+    /// <summary>Clusters near those of one slab. Cluster c meets those at <c>Offset[Start[c] .. Start[c + 1]]</c> (c counts from the slab's first); bit r of the
+    /// same entry of <c>Rows</c> is set when its atom r comes within cutoff + <see cref="Skin"/> of one of theirs.</summary>
+    private sealed class WideList
     {
-        var largest = Lanes.Zero;
-        double* x = X, r = reference;
-        for (int c = 0; c < OwnedClusters; c++, x += 24, r += 24)
-        {
-            var dx = Vector512.Load(x) - Vector512.Load(r);
-            var dy = Vector512.Load(x + 8) - Vector512.Load(r + 8);
-            var dz = Vector512.Load(x + 16) - Vector512.Load(r + 16);
-            // Vector512.Max keeps a NaN of either side.
-            largest = Vector512.Max(largest, Lane.Fma(dz, dz, Lane.Fma(dy, dy, dx * dx)));
-        }
-        double max = 0;
-        for (int l = 0; l < 8; l++) max = double.IsNaN(largest[l]) ? double.NaN : Math.Max(max, largest[l]);
-        return max;
+        public readonly AlignedArray<int> Starts = new(), Offsets = new();
+        public readonly AlignedArray<byte> Rows = new();
+
+        /// <summary>Pairs of clusters; pairs of a row and a cluster; those of them that the last pruning kept.</summary>
+        public int Length, Entries, Kept;
     }
 
-    /// <summary>Largest squared displacement of an owned atom since the last <see cref="Rebuild"/>, beyond the affine motion of the cell, Å². Of this rank.</summary>
-    public double MaxDisplacementSquared() => ReferenceEquals(Cell, _referenceCell) ? MaxDisplacementSquared(_reference.Pointer) : MaxNonAffineSquared();
+    /// <summary>Where owned atoms were: offsets from the low corners of their clusters' boxes, which stay from one <see cref="Rebuild"/> to the next. In single
+    /// precision; by how far the farthest is off is known, and counts as if atoms had moved by so much more.</summary>
+    private sealed class Places
+    {
+        public readonly AlignedArray<float> Offsets = new();
+        public double Error;
+    }
+
+    /// <summary>Keeps where owned atoms are.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void Keep(Places places)
+    {
+        float* offset = places.Offsets.Require(24L * (OwnedClusters + 1));
+        double* x = X, low = _boxes.Pointer;
+        var most = Lanes.Zero;
+        for (int c = 0; c < OwnedClusters; c++, x += 24, offset += 24)
+        {
+            var error2 = Lanes.Zero;
+            for (int k = 0; k < 3; k++)
+            {
+                var exact = Vector512.Load(x + 8 * k) - Lane.Of(low[k * _boxStride + c]);
+                var single = Vector256.Narrow(exact.GetLower(), exact.GetUpper());
+                single.Store(offset + 8 * k);
+                var error = exact - Widen(offset + 8 * k);
+                error2 = Lane.Fma(error, error, error2);
+            }
+            most = Vector512.Max(most, error2 & Atoms(8 * c));
+        }
+        places.Error = Math.Sqrt(Largest(most));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Lanes Widen(float* x)
+    {
+        if (Avx512F.IsSupported) return Avx512F.ConvertToVector512Double(Vector256.Load(x));
+        var (lower, upper) = Vector256.Widen(Vector256.Load(x));
+        return Vector512.Create(lower, upper);
+    }
+
+    /// <summary>The largest of eight numbers; NaN if one is.</summary>
+    private static double Largest(Lanes v)
+    {
+        double most = 0;
+        for (int l = 0; l < 8; l++) most = double.IsNaN(v[l]) ? double.NaN : Math.Max(most, v[l]);
+        return most;
+    }
+
+    /// <summary>Largest squared distance of an owned atom from where it was, Å², rounding of the places included: an upper bound. Of this rank.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private double MaxDisplacementSquared(Places places)
+    {
+        var largest = Lanes.Zero;
+        double* x = X, lowX = _boxes.Pointer, lowY = lowX + _boxStride, lowZ = lowY + _boxStride;
+        float* offset = places.Offsets.Pointer;
+        for (int c = 0; c < OwnedClusters; c++, x += 24, offset += 24)
+        {
+            var dx = Vector512.Load(x) - Lane.Of(lowX[c]) - Widen(offset);
+            var dy = Vector512.Load(x + 8) - Lane.Of(lowY[c]) - Widen(offset + 8);
+            var dz = Vector512.Load(x + 16) - Lane.Of(lowZ[c]) - Widen(offset + 16);
+            // Padding is far from any corner. Vector512.Max keeps a NaN of either side.
+            largest = Vector512.Max(largest, Lane.Fma(dz, dz, Lane.Fma(dy, dy, dx * dx)) & Atoms(8 * c));
+        }
+        return Bound(largest, places.Error);
+    }
+
+    private static double Bound(Lanes largest, double error) => Math.Pow(Math.Sqrt(Largest(largest)) + error, 2);
+
+    /// <summary>Largest squared displacement of an owned atom since the last <see cref="Rebuild"/>, beyond the affine motion of the cell, Å²: an upper bound, above it
+    /// by the rounding of single precision. Of this rank.</summary>
+    public double MaxDisplacementSquared() => ReferenceEquals(Cell, _referenceCell) ? MaxDisplacementSquared(_reference) : MaxNonAffineSquared();
 
     /// <summary>
     /// Whether lists may miss a pair and <see cref="Rebuild"/> is due. When an atom has moved only half of <see cref="PairSkin"/>, or the cell has
@@ -59,7 +120,7 @@ public sealed unsafe partial class Domain
 
     /// <summary>Largest squared displacement since the list that is older than it may be first was made, Å². Of this rank.</summary>
     internal double ListDisplacementSquared() =>
-        TwoLists && ReferenceEquals(Cell, _prunedCell) ? MaxDisplacementSquared(_pruned.Pointer) : MaxDisplacementSquared();
+        TwoLists && ReferenceEquals(Cell, _prunedCell) ? MaxDisplacementSquared(_pruned) : MaxDisplacementSquared();
 
     /// <summary>As <see cref="NeedsRebuild()"/>, given the largest <see cref="ListDisplacementSquared"/> of all ranks.</summary>
     internal bool NeedsRebuild(double movedSquared)
@@ -98,7 +159,7 @@ public sealed unsafe partial class Domain
         if (_searchers.Length == 0) _searchers = [.. Enumerable.Range(0, Team.Count).Select(_ => new Searcher())];
         if ((Lists & ListKind.Clusters) != 0)
         {
-            if (_wideLists.Length < _slabs) _wideLists = [.. _wideLists, .. Enumerable.Range(_wideLists.Length, _slabs - _wideLists.Length).Select(_ => new ClusterList())];
+            if (_wideLists.Length < _slabs) _wideLists = [.. _wideLists, .. Enumerable.Range(_wideLists.Length, _slabs - _wideLists.Length).Select(_ => new WideList())];
             Team.Run(_slabs, _buildSlab ??= BuildSlab);
             _pruneDue = true;
             Prune();
@@ -112,7 +173,7 @@ public sealed unsafe partial class Domain
     /// <summary>Looks for clusters near those of one column, from its lowest cluster upwards. Scratch of one thread.</summary>
     private sealed class Searcher
     {
-        public readonly AlignedArray<int> Found = new(), Rows = new();
+        public readonly AlignedArray<int> Found = new();
         private (int From, int End)[] _columns = new (int, int)[64];
         private int _count;
         private bool _all;
@@ -127,8 +188,7 @@ public sealed unsafe partial class Domain
                 (lowX, lowY, highX, highY) = (Math.Min(lowX, x0[c]), Math.Min(lowY, y0[c]), Math.Max(highX, x1[c]), Math.Max(highY, y1[c]));
             (_count, _all) = (0, all);
             // As much as can be found: what is found changes from list to list.
-            Found.Require(d.Clusters + 8L);
-            Rows.Require(8L * d.Clusters + 64);
+            Found.Require(d.Clusters + 32L);
             Add(d._owned, all ? 0 : first);
             Add(d._upper, 0);
             if (all) Add(d._lower, 0);
@@ -213,12 +273,11 @@ public sealed unsafe partial class Domain
         if (!_pruneDue) return;
         EndGhosts();
         _pruneDue = false;
-        _pruned.Require(24L * (OwnedClusters + 1));
-        new Span<double>(X, 24 * OwnedClusters).CopyTo(_pruned.Span(24 * OwnedClusters));
+        Keep(_pruned);
         _prunedCell = Cell;
         if (_pairsOfSlab.Length < _slabs + 1) _pairsOfSlab = new int[_slabs + _slabs / 8 + 1];
         // A slab's place would hold its wide list, and one that it writes too much.
-        for (int t = 0; t < _slabs; t++) _pairsOfSlab[t + 1] = _pairsOfSlab[t] + _wideLists[t].Length + 1;
+        for (int t = 0; t < _slabs; t++) _pairsOfSlab[t + 1] = _pairsOfSlab[t] + _wideLists[t].Entries + 1;
         int* rows = Pairs.Rows.Require(OwnedSlots + 1L), offsets = Pairs.Offsets.Require(_pairsOfSlab[_slabs] + 8L);
         int length = 0;
         if (Team.Count == 1)
@@ -252,30 +311,58 @@ public sealed unsafe partial class Domain
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void PruneSlab(int slab, int worker)
     {
+        var list = _wideLists[slab];
         double* x = X;
-        int first = 8 * _slabStart[slab], end = 8 * _slabStart[slab + 1];
-        int* wide = _wideLists[slab].RowStart - first, from = _wideLists[slab].Offset, rows = Pairs.RowStart, to = Pairs.Offset;
+        int* starts = list.Starts.Pointer - _slabStart[slab], rows = Pairs.RowStart, to = Pairs.Offset, row = _searchers[worker].Found.Require(Clusters + 32L);
         var reach2 = Lane.Of((Reach + PairSkin) * (Reach + PairSkin));
         int length = _pairsOfSlab[slab];
-        for (int s = first; s < end; s++)
-        {
-            double* me = x + (s / 8 * 24 + s % 8);
-            Lanes px = Lane.Of(me[0]), py = Lane.Of(me[8]), pz = Lane.Of(me[16]);
-            rows[s] = length;
-            int* k = from + wide[s], last = from + wide[s + 1] - 1;
-            // Two at a time, so that one's arithmetic fills the other's waits; after the end of the list there is room to read.
-            for (; k <= last; k += 2)
+        for (int c = _slabStart[slab]; c < _slabStart[slab + 1]; c++)
+            for (int r = 0; r < 8; r++)
             {
-                int at = k[0], bt = k[1];
-                uint near = Near(x + at, px, py, pz, reach2), other = Near(x + bt, px, py, pz, reach2) & (uint)((long)k - (long)last >> 63);
-                // 1 if any of eight bits is set; a branch would be a coin's toss.
-                to[length] = at;
-                length += (int)(near + 255 >> 8);
-                to[length] = bt;
-                length += (int)(other + 255 >> 8);
+                double* me = x + (24L * c + r);
+                Lanes px = Lane.Of(me[0]), py = Lane.Of(me[8]), pz = Lane.Of(me[16]);
+                rows[8 * c + r] = length;
+                int* last = row + Row(list.Offsets.Pointer + starts[c], list.Rows.Pointer + starts[c], starts[c + 1] - starts[c], r, row) - 1;
+                // Two at a time, so that one's arithmetic fills the other's waits; after the end of the row there is room to read.
+                for (int* k = row; k <= last; k += 2)
+                {
+                    int at = k[0], bt = k[1];
+                    uint near = Near(x + at, px, py, pz, reach2), other = Near(x + bt, px, py, pz, reach2) & (uint)((long)k - (long)last >> 63);
+                    // 1 if any of eight bits is set; a branch would be a coin's toss.
+                    to[length] = at;
+                    length += (int)(near + 255 >> 8);
+                    to[length] = bt;
+                    length += (int)(other + 255 >> 8);
+                }
             }
+        list.Kept = length - _pairsOfSlab[slab];
+    }
+
+    /// <summary>Writes the entries of one row, and something after them that may be read as one; sixteen places more are overwritten.</summary>
+    /// <returns>Their number.</returns>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static int Row(int* offsets, byte* rows, int count, int r, int* to)
+    {
+        int length = 0, k = 0;
+        if (Avx512F.IsSupported)
+        {
+            var bit = Vector512.Create(1 << r);
+            for (; k < count; k += 16)
+            {
+                var mask = Vector512.Equals(Avx512F.ConvertToVector512Int32(Vector128.Load(rows + k)) & bit, bit) & Vector512.LessThan(Vector512<int>.Indices, Vector512.Create(count - k));
+                Avx512F.Compress(Vector512<int>.Zero, mask, Vector512.Load(offsets + k)).Store(to + length);
+                length += BitOperations.PopCount(mask.ExtractMostSignificantBits());
+            }
+            to[length] = 0;
+            return length;
         }
-        _wideLists[slab].Kept = length - _pairsOfSlab[slab];
+        for (; k < count; k++)
+        {
+            to[length] = offsets[k];
+            length += rows[k] >> r & 1;
+        }
+        to[length] = 0;
+        return length;
     }
 
     /// <summary>Lanes of cluster d within reach of a point.</summary>
@@ -289,34 +376,44 @@ public sealed unsafe partial class Domain
     private void BuildSlab(int slab, int worker)
     {
         var list = _wideLists[slab];
-        list.Rows.Require(8L * (_slabStart[slab + 1] - _slabStart[slab]) + 1);
-        list.Length = 0;
-        int slots = 8 * (_slabStart[slab + 1] - _slabStart[slab]);
+        int clusters = _slabStart[slab + 1] - _slabStart[slab];
+        list.Starts.Require(clusters + 1L);
+        (list.Length, list.Entries) = (0, 0);
         // Room as the slab before needed it: growing leaves behind as much again.
-        if (_entriesPerSlot > 0) list.Offsets.Require((long)(_entriesPerSlot * slots) + 64);
-        for (int j = 0; j < _owned.CountY; j++) BuildColumn(slab * _owned.CountY + j, list, 8 * _slabStart[slab], _searchers[worker]);
-        list.RowStart[slots] = list.Length;
-        if (slots > 0) _entriesPerSlot = (double)list.Length / slots;
-        list.Offsets.Require(list.Length + 1L, list.Length)[list.Length] = 0;
+        if (_pairsPerCluster > 0) Reserve(list, (int)(_pairsPerCluster * clusters), 0);
+        for (int j = 0; j < _owned.CountY; j++) BuildColumn(slab * _owned.CountY + j, list, _slabStart[slab], _searchers[worker]);
+        list.Starts.Pointer[clusters] = list.Length;
+        if (clusters > 0) _pairsPerCluster = (double)list.Length / clusters;
+    }
+
+    /// <summary>Room for entries, which are read sixteen at a time.</summary>
+    private static void Reserve(WideList list, int length, int keep)
+    {
+        list.Offsets.Require(length + 16L, keep);
+        list.Rows.Require(length + 16L, keep);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void BuildColumn(int column, ClusterList list, int firstSlot, Searcher searcher)
+    private void BuildColumn(int column, WideList list, int firstCluster, Searcher searcher)
     {
         double* x = X;
         double reach = Reach + Skin;
-        int* rowStart = list.RowStart - firstSlot, tag = Tag, number = stackalloc int[8];
+        int* starts = list.Starts.Pointer - firstCluster;
         var reach2 = Lane.Of(reach * reach);
+        bool masks = Pairs.HasMasks;
         int length = list.Length;
         searcher.Begin(this, column, reach, all: false);
         for (int c = _owned.First[column]; c < _owned.First[column + 1]; c++)
         {
             // The first found is the cluster itself.
             int count = searcher.Search(this, c, reach);
-            int* found = searcher.Found.Pointer, rows = searcher.Rows.Pointer;
+            starts[c] = length;
+            Reserve(list, length + count, length);
+            int* found = searcher.Found.Pointer, offsets = list.Offsets.Pointer;
+            byte* rows = list.Rows.Pointer;
             double* me = x + 24L * c;
             Lanes px = Vector512.Load(me), py = Vector512.Load(me + 8), pz = Vector512.Load(me + 16);
-            new Span<int>(number, 8).Clear();
+            uint atoms = (uint)Atoms(8 * c).ExtractMostSignificantBits();
             for (int k = 1; k < count; k++)
             {
                 // Our eight atoms against one after the other of theirs; the nearest counts.
@@ -328,20 +425,11 @@ public sealed unsafe partial class Domain
                     Lanes dx = px - Lane.Of(other[l]), dy = py - Lane.Of(other[8 + l]), dz = pz - Lane.Of(other[16 + l]);
                     least = Vector512.MinNative(least, Lane.Fma(dz, dz, Lane.Fma(dy, dy, dx * dx)));
                 }
-                int near = (int)Vector512.LessThan(least, reach2).ExtractMostSignificantBits();
-                for (int r = 0; r < 8; r++)
-                {
-                    rows[r * count + number[r]] = at;
-                    number[r] += near >> r & 1;
-                }
-            }
-            int* offsets = list.Offsets.Require(length + 8L * count + 16, length);
-            for (int r = 0; r < 8; r++)
-            {
-                rowStart[8 * c + r] = length;
-                if (tag[8 * c + r] < 0) continue;
-                for (int k = 0; k < number[r]; k += 8) Vector256.Load(rows + r * count + k).Store(offsets + length + k);
-                length = WithoutMasked(8 * c + r, offsets, length, length + number[r]);
+                uint near = (uint)Vector512.LessThan(least, reach2).ExtractMostSignificantBits() & atoms;
+                if (masks) near &= ~RowsMasked(c, at);
+                (offsets[length], rows[length]) = (at, (byte)near);
+                list.Entries += BitOperations.PopCount(near);
+                length += (int)(near + 255 >> 8);
             }
         }
         list.Length = length;

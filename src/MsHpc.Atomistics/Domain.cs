@@ -28,11 +28,10 @@ public sealed unsafe partial class Domain
     /// <summary>Where padding sits; beyond any cutoff, and squared still far from overflow in single precision.</summary>
     internal const double FarAway = 1e7;
 
-    // What a change of order moves (coordinates, tags, images) is gathered into another array of its size, and the two change places:
-    // coordinates go through the forces, which are void then.
+    // What a change of order moves is gathered into the memory of the forces, which are void then. Coordinates change places with it.
     private AlignedArray<double> _x = new(), _v = new(), _f = new();
-    private AlignedArray<int> _tag = new(), _tag2 = new(), _image = new(), _image2 = new();
-    private readonly AlignedArray<double> _charge = new(), _mass = new(), _reference = new(), _boxes = new(), _atomEnergy = new(), _atomVirial = new();
+    private AlignedArray<int> _tag = new(), _image = new(), _ghostTag = new();
+    private readonly AlignedArray<double> _charge = new(), _mass = new(), _boxes = new(), _atomEnergy = new(), _atomVirial = new();
     private readonly AlignedArray<int> _type = new(), _next = new(), _slotOf = new();
     private readonly int[] _types;
     private readonly double[] _charges, _massOfType;
@@ -275,10 +274,9 @@ public sealed unsafe partial class Domain
         SortOwned();
         MakeGhosts();
         FillProperties();
-        _reference.Require(24L * (OwnedClusters + 1));
-        new Span<double>(X, 24 * OwnedClusters).CopyTo(_reference.Span(24 * OwnedClusters));
-        _referenceCell = Cell;
         Boxes();
+        Keep(_reference);
+        _referenceCell = Cell;
         BuildLists();
     }
 
@@ -397,15 +395,17 @@ public sealed unsafe partial class Domain
         int* order = _sorter.Order;
         Reorder(ref _x, order, clusters, FarAway);
         Reorder(ref _v, order, clusters, 0);
-        int* tag = Tag, image = _image.Pointer, tag2 = _tag2.Require(slots + 8), image2 = _image2.Require(3L * slots + 24);
+        _tag.Require(8L * clusters + 8, OwnedSlots);
+        _image.Require(24L * clusters + 24, 3 * OwnedSlots);
+        int* tag = Tag, image = _image.Pointer, spare = (int*)_f.Require(24L * clusters);
+        for (int s = 0; s < slots; s++) spare[s] = order[s] < 0 ? -1 : tag[order[s]];
+        new Span<int>(spare, slots).CopyTo(new Span<int>(tag, slots));
         for (int s = 0; s < slots; s++)
         {
-            int from = order[s];
-            tag2[s] = from < 0 ? -1 : tag[from];
-            from = Math.Max(from, 0);
-            (image2[3 * s], image2[3 * s + 1], image2[3 * s + 2]) = (image[3 * from], image[3 * from + 1], image[3 * from + 2]);
+            int from = Math.Max(order[s], 0);
+            (spare[3 * s], spare[3 * s + 1], spare[3 * s + 2]) = (image[3 * from], image[3 * from + 1], image[3 * from + 2]);
         }
-        (_tag, _tag2, _image, _image2) = (_tag2, _tag, _image2, _image);
+        new Span<int>(spare, 3 * slots).CopyTo(new Span<int>(image, 3 * slots));
         (Owned, OwnedClusters) = (_sorter.Count, clusters);
     }
 

@@ -46,9 +46,6 @@ public sealed unsafe class ClusterList
 {
     internal readonly AlignedArray<int> Rows = new(), Offsets = new();
 
-    /// <summary>Of a wide list: entries that the last pruning kept.</summary>
-    internal int Kept;
-
     /// <summary>8·owned clusters + 1 positions.</summary>
     public int* RowStart => Rows.Pointer;
 
