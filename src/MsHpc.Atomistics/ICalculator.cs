@@ -12,6 +12,8 @@ public enum Want
     PerAtom = 2,
     /// <summary>The energy may be left out: steps between outputs.</summary>
     NoEnergy = 4,
+    /// <summary>The dipole moment too, of models with charges of their own; refused in periodic cells, where it has no meaning.</summary>
+    Dipole = 8,
 }
 
 /// <summary>
@@ -51,4 +53,8 @@ public sealed class CalculatorResults(int count)
 
     /// <summary>N, e; empty for models without charges of their own.</summary>
     public double[] Charges { get; set; } = [];
+
+    /// <summary>Σ q r, e·Å, about the origin of the coordinates (of a neutral system it does not depend on where that is). Filled with
+    /// <see cref="Want.Dipole"/>; empty for models without charges of their own.</summary>
+    public double[] Dipole { get; set; } = [];
 }

@@ -73,6 +73,9 @@ internal sealed class BandSolver(KMesh mesh)
     /// <summary>ε of all points one after the other, rising at each.</summary>
     public double[] Levels { get; private set; } = [];
 
+    /// <summary>Electrons in a full level: 2, or 1 where each spin has its own solver.</summary>
+    public double Full { get; init; } = 2;
+
     /// <summary>f of all levels, weight of the point not included.</summary>
     public double[] Occupations { get; private set; } = [];
 
@@ -93,6 +96,32 @@ internal sealed class BandSolver(KMesh mesh)
     /// <param name="electrons">Electrons.</param>
     /// <param name="kT">Temperature of the electrons.</param>
     public void Solve(OrbitalLayout layout, ReadOnlySpan<BondList.Bond> bonds, BondOperator h, BondOperator? s, double electrons, double kT)
+    {
+        Diagonalise(layout, bonds, h, s);
+        Fill([this], electrons, kT);
+    }
+
+    /// <summary>Fills the levels of solvers that share their electrons: one Fermi level for all.</summary>
+    public static void Fill(ReadOnlySpan<BandSolver> solvers, double electrons, double kT)
+    {
+        double[] levels = [], weights = [];
+        foreach (var s in solvers) (levels, weights) = ([.. levels, .. s.Levels], [.. weights, .. s._weights]);
+        var occupations = new double[levels.Length];
+        var (fermi, _) = FermiDirac.Fill(levels, weights, electrons, kT, solvers[0].Full, occupations);
+        int at = 0;
+        foreach (var s in solvers)
+        {
+            occupations.AsSpan(at, s.Levels.Length).CopyTo(s.Occupations);
+            at += s.Levels.Length;
+            s.Fermi = fermi;
+            s.Entropy = FermiDirac.Entropy(s.Occupations, s._weights, kT, s.Full);
+            s.BandEnergy = 0;
+            for (int k = 0; k < s.Levels.Length; k++) s.BandEnergy += s._weights[k] * s.Occupations[k] * s.Levels[k];
+        }
+    }
+
+    /// <summary>Levels and coefficients; parameters as in <see cref="Solve"/>.</summary>
+    public void Diagonalise(OrbitalLayout layout, ReadOnlySpan<BondList.Bond> bonds, BondOperator h, BondOperator? s)
     {
         int n = layout.Count, points = Mesh.Points.Count;
         if (Levels.Length != n * points)
@@ -130,9 +159,6 @@ internal sealed class BandSolver(KMesh mesh)
                 }
             }
         }
-        (Fermi, Entropy) = FermiDirac.Fill(Levels, _weights, electrons, kT, 2, Occupations);
-        BandEnergy = 0;
-        for (int k = 0; k < Levels.Length; k++) BandEnergy += _weights[k] * Occupations[k] * Levels[k];
     }
 
     /// <summary>exp(2πi k·n) of a bond.</summary>

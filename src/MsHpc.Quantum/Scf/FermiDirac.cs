@@ -45,14 +45,24 @@ public static class FermiDirac
             if (sum < electrons) below = fermi;
             else above = fermi;
         }
+        for (int l = 0; l < levels.Length; l++) occupations[l] = full * Number(levels[l], fermi, kT);
+        return (fermi, Entropy(occupations, weights, kT, full));
+    }
+
+    /// <summary>TS of occupations.</summary>
+    /// <param name="occupations">f of each level.</param>
+    /// <param name="weights">Weight of each level.</param>
+    /// <param name="kT">Temperature; TS has its unit.</param>
+    /// <param name="full">g.</param>
+    public static double Entropy(ReadOnlySpan<double> occupations, ReadOnlySpan<double> weights, double kT, double full)
+    {
         double entropy = 0;
-        for (int l = 0; l < levels.Length; l++)
+        for (int l = 0; l < occupations.Length; l++)
         {
-            double n = Number(levels[l], fermi, kT);
-            occupations[l] = full * n;
+            double n = occupations[l] / full;
             if (n > 0 && n < 1) entropy -= weights[l] * (n * Math.Log(n) + (1 - n) * Math.Log(1 - n));
         }
-        return (fermi, full * kT * entropy);
+        return full * kT * entropy;
     }
 
     private static double Number(double level, double fermi, double kT)

@@ -12,13 +12,21 @@ namespace MsHpc.Tests.Quantum;
 /// pbc; without it these tests are skipped.</summary>
 public class DftbTests
 {
-    private static string Folder(string set)
+    internal static string Folder(string set)
     {
         foreach (string? root in (string?[])[Environment.GetEnvironmentVariable("MSHPC_SKF"), Path.Combine(TestData.Root, "..", "shared", "reference", "skf")])
             if (root is not null && Directory.Exists(Path.Combine(root, set))) return Path.Combine(root, set);
         Assert.Ignore($"no Slater-Koster files: MSHPC_SKF names no folder with {set}");
         return "";
     }
+
+    // Hubbard derivatives and spin constants of the right size; their digits do not matter here.
+    internal static readonly Dictionary<string, double> s_derivatives = new() { ["O"] = -0.16, ["H"] = -0.19, ["C"] = -0.15, ["N"] = -0.15, ["Si"] = -0.07 };
+
+    internal static readonly Dictionary<string, double[]> s_spins = new()
+    {
+        ["H"] = [-0.072], ["O"] = [-0.035, -0.030, -0.030, -0.028], ["C"] = [-0.031, -0.025, -0.025, -0.023], ["N"] = [-0.033, -0.027, -0.027, -0.026], ["Si"] = [-0.020, -0.015, -0.015, -0.014],
+    };
 
     private static IEnumerable<string> Cases(bool scc) => TestData.Json("qm/dftbplus.json").GetProperty("cases").EnumerateObject()
         .Where(c => c.Value.GetProperty("scc").GetBoolean() == scc).Select(c => c.Name);
@@ -27,9 +35,9 @@ public class DftbTests
         ? new TestCaseData(name).SetCategory("Slow") // four points of 864 orbitals
         : new TestCaseData(name));
 
-    private static IEnumerable<string> SccCases() => Cases(scc: true).Where(name => !name.Contains("3rd", StringComparison.Ordinal));
+    private static IEnumerable<string> SccCases() => Cases(scc: true);
 
-    private static (Atoms Atoms, TightBindingModel Model, TightBindingOptions Options) Read(JsonElement c)
+    internal static (Atoms Atoms, TightBindingModel Model, TightBindingOptions Options) Read(JsonElement c)
     {
         string[] symbols = [.. c.GetProperty("symbols").EnumerateArray().Select(s => s.GetString()!)];
         double[] positions = [.. Numbers(c.GetProperty("positions_bohr")).Select(x => x * Codata.BohrInAngstrom)];
@@ -38,8 +46,12 @@ public class DftbTests
         var mesh = periodic ? KMesh.Of(c.GetProperty("k_points").EnumerateArray().Select(k => (k[0].GetDouble(), k[1].GetDouble(), k[2].GetDouble(), k[3].GetDouble()))) : null;
         var model = new SlaterKosterSet(Folder(c.GetProperty("set").GetString()!), [.. symbols.Distinct()], new Dictionary<string, int> { ["Si"] = 1 },
             c.TryGetProperty("polynomial_repulsion", out _));
+        // ThirdOrder = Yes of DFTB+ is the one on site; ThirdOrderFull would be the other.
+        bool third = c.TryGetProperty("third_order", out var order);
         return (AtomsOf(symbols, positions, cell), model, new TightBindingOptions(mesh, c.GetProperty("temperature_K").GetDouble() * Codata.BoltzmannInEv,
-            SelfConsistent: c.GetProperty("scc").GetBoolean()));
+            SelfConsistent: c.GetProperty("scc").GetBoolean(),
+            ThirdOrder: third ? new ThirdOrder(order.GetProperty("hubbard_derivatives").EnumerateObject().ToDictionary(d => d.Name, d => d.Value.GetDouble()), OnSiteOnly: true) : null,
+            HydrogenDamping: third ? order.GetProperty("damp_xh").GetDouble() : 0));
     }
 
     // Energies to 1e-8 hartree. Forces: DFTB+ differentiates its blocks by differences over ±0.01 bohr in these inputs (the rule of their parser
@@ -102,23 +114,32 @@ public class DftbTests
         }
     }
 
-    // Free energy of molecules, sheets of charge and crystals against differences: forces on atoms, on charges, virial. Charges converged to 1e-11
-    // leave 1e-11 e × 1 eV.
-    [TestCase(false)]
-    [TestCase(true)]
-    public void GradientsWithCharges(bool periodic)
+    // Free energy of molecules and crystals against differences: forces on atoms, on charges (a point, and Gaussians narrower and wider than what
+    // Ewald's sum splits by), virial. Charges converged to 1e-11 leave 1e-11 e × 1 eV.
+    [TestCase(false, "", true)]
+    [TestCase(false, "third", true)]
+    [TestCase(false, "on site", false)]
+    [TestCase(false, "spin", true)]
+    [TestCase(false, "free spin", false)]
+    [TestCase(true, "", false)]
+    [TestCase(true, "", true)]
+    [TestCase(true, "third", true)]
+    [TestCase(true, "free spin", false)]
+    public void GradientsWithCharges(bool periodic, string more, bool external)
     {
         string[] symbols = periodic ? ["Si", "C", "Si"] : ["O", "H", "H", "C", "O"];
         double[] x = periodic ? [0.1, 0.2, 0, 1.3, 1.1, 0.9, 2.4, 0.1, 2.2] : [0, 0, 0, 0.8, 0.6, 0, -0.7, 0.6, 0.1, 0.31, -2.407, 0.4, 0.2, -3.5, 0.7];
         var cell = periodic ? new Cell([4.4, 0, 0, 0.3, 4.1, 0, -0.2, 0.5, 4.3]) : new Cell([9, 0, 0, 0, 9, 0, 0, 0, 9], [false, false, false]);
         var model = new SlaterKosterSet(Folder(periodic ? "pbc" : "mio"), [.. symbols.Distinct()], new Dictionary<string, int> { ["Si"] = 1 });
-        var options = new TightBindingOptions(periodic ? KMesh.MonkhorstPack(2, 1, 1) : null, 0.1, periodic ? 0 : 1, SelfConsistent: true, Tolerance: 1e-11);
+        var options = new TightBindingOptions(periodic ? KMesh.MonkhorstPack(2, 1, 1) : null, 0.1, periodic && !external ? 0 : 1, SelfConsistent: true, Tolerance: 1e-11);
+        if (more is "third" or "on site") options = options with { ThirdOrder = new ThirdOrder(s_derivatives, more == "on site"), HydrogenDamping = 4 };
+        if (more.Contains("spin", StringComparison.Ordinal)) options = options with { Spin = new Spin(s_spins, more == "spin" ? 3 : null) };
         var calculator = new TightBindingCalculator(model, options);
-        double[] at = [2.5, 1, 1, -2, -2, 1.5], charge = [0.8, -1.1];
+        double[] at = external ? [2.5, 1, 1, -2, -2, 1.5, 9, -4, 2] : [], charge = external ? [0.8, -1.1, 0.6] : [], widths = external ? [0, 0.7, 3.1] : [];
         CalculatorResults Of(double[] positions, double[] charges, Cell box)
         {
             var results = new CalculatorResults(symbols.Length);
-            if (!periodic) calculator.External = new ExternalCharges(charges, charge, [0, 0.7]);
+            calculator.External = new ExternalCharges(charges, charge, widths);
             calculator.Compute(AtomsOf(symbols, positions, box), Want.Virial, results);
             return results;
         }
@@ -141,7 +162,7 @@ public class DftbTests
         for (int k = 0; k < x.Length; k++) Assert.That(exact.Forces[k], Is.EqualTo(-Slope(x, k)).Within(1e-7), $"atom coordinate {k}");
         for (int k = 0; k < onCharges.Length; k++) Assert.That(onCharges[k], Is.EqualTo(-Slope(at, k)).Within(1e-7), $"charge coordinate {k}");
         // Nothing outside pulls: force and torque of atoms and charges are zero.
-        double[] all = [.. exact.Forces, .. onCharges], where = periodic ? x : [.. x, .. at];
+        double[] all = [.. exact.Forces, .. onCharges], where = [.. x, .. at];
         for (int k = 0; k < 3; k++) Assert.That(Enumerable.Range(0, all.Length / 3).Sum(i => all[3 * i + k]), Is.EqualTo(0).Within(1e-9));
         if (!periodic)
             for (int k = 0; k < 3; k++)
@@ -157,33 +178,13 @@ public class DftbTests
             var (a, b) = strains[v];
             double Strained(double e)
             {
-                double[] rows = [.. cell.Rows], y = [.. x];
-                foreach (double[] r in (double[][])[rows, y])
+                double[] rows = [.. cell.Rows], y = [.. x], q = [.. at];
+                foreach (double[] r in (double[][])[rows, y, q])
                     for (int i = 0; i < r.Length; i += 3) (r[i + a], r[i + b]) = a == b ? (r[i + a] * (1 + e), r[i + a] * (1 + e)) : (r[i + a] + 0.5 * e * r[i + b], r[i + b] + 0.5 * e * r[i + a]);
-                return Of(y, at, cell.WithRows(rows)).Energy;
+                return Of(y, q, cell.WithRows(rows)).Energy;
             }
             Assert.That(exact.Virial[v], Is.EqualTo(-Fourth(Strained)).Within(2e-6), $"strain {v}");
         }
-    }
-
-    // γ between spheres: Short goes over smoothly from different to equal exponents, and γ(R → 0) is the mean that U = 5τ/16 gives for equal ones.
-    [Test]
-    public void GammaIsSmooth()
-    {
-        foreach (double r in (double[])[0.5, 1, 3, 8])
-        {
-            double equal = ChargeInteraction.Short(1.2, 1.2, r).Value;
-            foreach (double d in (double[])[1e-5, 1.9e-4, 1e-3])
-            {
-                var (value, slope) = ChargeInteraction.Short(1.2 * (1 + d), 1.2 * (1 - d), r);
-                // even in d; K divides by (a² − b²)³ ~ (4 d)³: rounding 1e-16/(4 d)³ where it is used
-                Assert.That(value, Is.EqualTo(equal).Within(10 * d * d + (d > 1e-4 ? 1e-15 / Math.Pow(4 * d, 3) : 0)));
-                double difference = (ChargeInteraction.Short(1.2 * (1 + d), 1.2 * (1 - d), r + 1e-3).Value - ChargeInteraction.Short(1.2 * (1 + d), 1.2 * (1 - d), r - 1e-3).Value) / 2e-3;
-                Assert.That(slope, Is.EqualTo(difference).Within(1e-4));
-            }
-        }
-        double tau = 1.6;
-        Assert.That(1 / 1e-4 - ChargeInteraction.Short(tau, tau, 1e-4).Value, Is.EqualTo(5 * tau / 16).Within(1e-6));
     }
 
     [Test]
