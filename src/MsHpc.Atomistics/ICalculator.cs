@@ -51,4 +51,18 @@ public sealed class CalculatorResults(int count)
 
     /// <summary>N, e; empty for models without charges of their own.</summary>
     public double[] Charges { get; set; } = [];
+
+    /// <summary>Three numbers, e·Å, of charged molecules about the origin; empty for models without charges and in cells that repeat.</summary>
+    public double[] Dipole { get; set; } = [];
+
+    /// <summary>Of quantum models; null for the others.</summary>
+    public ElectronicState? Electrons { get; set; }
 }
+
+/// <summary>What a quantum model knows of its electrons; null where it does not.</summary>
+/// <param name="Gap">Lowest empty level above the highest occupied one, over all k points, eV.</param>
+/// <param name="Entropy">TS of the electrons, eV; the energy of <see cref="CalculatorResults"/> is E − TS.</param>
+/// <param name="Fermi">Fermi level, eV.</param>
+/// <param name="Points">k points that were computed.</param>
+/// <param name="Cycles">Cycles of self-consistency.</param>
+public sealed record ElectronicState(double? Gap, double? Entropy, double? Fermi, int Points, int? Cycles);

@@ -139,6 +139,8 @@ public sealed class TightBindingCalculator : ICalculator
         Energies = new TightBindingEnergies(band * ev, repulsive * ev, _solver.Entropy * ev, _solver.Fermi * ev, Gap(layout.Count, electrons) * ev, coulomb * ev, cycles);
         results.Energy = Energies.Free;
         results.Charges = [.. Populations(layout, bonds).Select((p, i) => _model.Elements[element[i]].Electrons - p)];
+        results.Dipole = atoms.Cell.IsPeriodic ? [] : [.. Enumerable.Range(0, 3).Select(k => results.Charges.Select((q, i) => q * atoms.Positions[3 * i + k]).Sum())];
+        results.Electrons = new ElectronicState(double.IsFinite(Energies.Gap) ? Energies.Gap : null, Energies.Entropy, Energies.Fermi, _solver.Mesh.Points.Count, cycles);
         (results.AtomEnergies, results.AtomVirials) = ([], []); // the band energy has no split that the forces know of
     }
 
