@@ -94,7 +94,6 @@ public sealed partial class FeModel
         var gradients = new Lanes[points * nodal];
         var weights = new Lanes[points];
         var extra = new double[points * own * Lane.Width];
-        var newState = own > 0 ? (double[])g.Points.OldState.Clone() : [];
         Span<double> f = stackalloc double[9];
         Span<double> p = stackalloc double[9];
         Span<double> sigma = stackalloc double[6];
@@ -111,7 +110,7 @@ public sealed partial class FeModel
                     Strain = g.Points.CommittedStrain.AsSpan(first * n * Lane.Width, points * n * Lane.Width),
                     Stress = g.Points.CommittedStress.AsSpan(first * n * Lane.Width, points * n * Lane.Width),
                     OldState = g.Points.OldState.AsSpan(first * state, points * state),
-                    NewState = newState.AsSpan(first * state, points * state),
+                    NewState = g.Points.OldState.AsSpan(first * state, points * state),
                     Time = _time,
                     TimeStep = _timeStep,
                 }, extra);

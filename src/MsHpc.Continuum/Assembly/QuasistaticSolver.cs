@@ -24,6 +24,7 @@ public sealed class QuasistaticSolver
     private readonly double[] _lastStep = [0]; // length of the step that made it; 0: none
     private readonly List<double> _norms = [];
     private double _reference, _initialStep;
+    private Action? _divided;
     private int _linearIterations, _lineSearches;
     private string _failure = "";
 
@@ -95,8 +96,10 @@ public sealed class QuasistaticSolver
     /// <param name="endTime">Where to stop.</param>
     /// <param name="step">Initial and largest step; null for one step. Steps end at the knots of the load curves.</param>
     /// <param name="observer">Called after each accepted step.</param>
+    /// <param name="divided">Called once, before the first accepted step, when it turns out that one step will not reach the end: model and
+    /// solver still hold the state at the start, for callers that may want to come back to it.</param>
     /// <exception cref="ConvergenceException">The smallest step failed too. Displacement and state are those of the last accepted step.</exception>
-    public void Solve(double endTime, double? step = null, Action<StepReport>? observer = null)
+    public void Solve(double endTime, double? step = null, Action<StepReport>? observer = null, Action? divided = null)
     {
         double largest = step ?? endTime - Time;
         if (!(largest > 0)) throw new ArgumentOutOfRangeException(nameof(step), "the step must be positive and the end ahead");
@@ -108,7 +111,11 @@ public sealed class QuasistaticSolver
             double left = stop - Time;
             // Neither overshoot nor leave a sliver.
             double now = dt >= left * (1 - 1e-9) ? left : 2 * dt > left ? 0.5 * left : dt;
+            bool whole = now >= (endTime - Time) * (1 - 1e-12);
+            if (!whole) divided?.Invoke();
+            _divided = whole ? divided : null; // may still be cut
             var report = Step(now, dt >= left * (1 - 1e-9) ? stop : Time + now);
+            divided = null;
             observer?.Invoke(report);
             if (report.Cuts > 0) dt = report.TimeStep;
             if (report.Iterations <= Options.EasyIterations && report.Cuts == 0) dt = Math.Min(dt * Options.Growth, largest);
@@ -143,6 +150,8 @@ public sealed class QuasistaticSolver
             _committed.CopyTo(Displacement, 0);
             _committedResidual.CopyTo(_residual, 0);
             Model.Rollback();
+            _divided?.Invoke();
+            _divided = null;
             dt *= Options.Cutback;
             if (dt < Options.MinimumStep * _initialStep)
             {

@@ -380,25 +380,27 @@ internal sealed class RveSolver
     }
 
     // K depends on the state through the tangents alone: when none of them changed, the factor at hand is still the right one. In the
-    // elastic range this saves nearly all factorizations. Two different sets of tangents share a 64-bit hash once in 10¹⁹.
+    // elastic range this saves nearly all factorizations. Two different sets of tangents share a 64-bit hash once in 10¹⁹. Adding +0 makes
+    // −0 the same as 0: a plastic law's elastic tangent has zeros of either sign.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static Vector512<ulong> Hash(ReadOnlySpan<Lanes> values, Vector512<ulong> hash)
     {
         var prime = Vector512.Create(0x9E3779B97F4A7C15UL);
         Vector512<ulong> a = hash, b = hash ^ prime, c = hash + prime, d = ~hash;
         int k = 0;
+        var zero = Lanes.Zero;
         for (; k + 4 <= values.Length; k += 4)
         {
-            a = (a ^ values[k].AsUInt64()) * prime;
-            b = (b ^ values[k + 1].AsUInt64()) * prime;
-            c = (c ^ values[k + 2].AsUInt64()) * prime;
-            d = (d ^ values[k + 3].AsUInt64()) * prime;
+            a = (a ^ (values[k] + zero).AsUInt64()) * prime;
+            b = (b ^ (values[k + 1] + zero).AsUInt64()) * prime;
+            c = (c ^ (values[k + 2] + zero).AsUInt64()) * prime;
+            d = (d ^ (values[k + 3] + zero).AsUInt64()) * prime;
             a ^= Vector512.ShiftRightLogical(a, 29);
             b ^= Vector512.ShiftRightLogical(b, 29);
             c ^= Vector512.ShiftRightLogical(c, 29);
             d ^= Vector512.ShiftRightLogical(d, 29);
         }
-        for (; k < values.Length; k++) a = (a ^ values[k].AsUInt64()) * prime;
+        for (; k < values.Length; k++) a = (a ^ (values[k] + zero).AsUInt64()) * prime;
         a = (a ^ Vector512.ShiftRightLogical(b, 17)) * prime ^ b;
         c = (c ^ Vector512.ShiftRightLogical(d, 17)) * prime ^ d;
         return (a ^ Vector512.ShiftRightLogical(a, 32)) * prime + c;

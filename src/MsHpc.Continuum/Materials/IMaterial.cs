@@ -118,7 +118,7 @@ public interface IMaterial
     IReadOnlyList<string> OutputNames => [];
 
     /// <summary>Computes the further results from an evaluated batch, blocked like every field.</summary>
-    /// <param name="batch">A batch after <see cref="Evaluate"/>: strain, stress and new state are read.</param>
+    /// <param name="batch">A batch after <see cref="Evaluate"/>: strain, stress and new state are read, nothing is written.</param>
     /// <param name="outputs">OutputNames.Count numbers per point. Out.</param>
     void GetOutputs(in MaterialBatch batch, Span<double> outputs) { }
 }

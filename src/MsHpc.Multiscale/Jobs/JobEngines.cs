@@ -321,8 +321,6 @@ internal sealed class QuasistaticEngine : MeshEngine
         int iterations = 0, cuts = 0;
         double seconds = 0;
         double[] norms = [];
-        // A cut step consists of increments; only whole steps are kept, so that a restart repeats exactly what was done.
-        Remember();
         double imbalance = 1;
         long failures = Failures();
         try
@@ -335,7 +333,7 @@ internal sealed class QuasistaticEngine : MeshEngine
                 norms = [.. report.Norms.Select(n => report.Reference > 0 ? n / report.Reference : n)];
                 imbalance = Math.Max(imbalance, Shared?.Imbalance ?? 1);
                 if (report.Time < end * (1 - 1e-12) && stop()) throw new Stopped();
-            });
+            }, divided: Remember); // only whole steps are kept, so that a restart repeats exactly what was done
         }
         catch (Stopped)
         {
