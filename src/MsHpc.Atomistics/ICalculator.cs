@@ -57,4 +57,15 @@ public sealed class CalculatorResults(int count)
     /// <summary>Σ q r, e·Å, about the origin of the coordinates (of a neutral system it does not depend on where that is). Filled with
     /// <see cref="Want.Dipole"/>; empty for models without charges of their own.</summary>
     public double[] Dipole { get; set; } = [];
+
+    /// <summary>Of quantum models; null for the others.</summary>
+    public ElectronicState? Electrons { get; set; }
 }
+
+/// <summary>What a quantum model knows of its electrons; null where it does not.</summary>
+/// <param name="Gap">Lowest empty level above the highest occupied one, over all k points, eV.</param>
+/// <param name="Entropy">TS of the electrons, eV; the energy of <see cref="CalculatorResults"/> is E − TS.</param>
+/// <param name="Fermi">Fermi level, eV.</param>
+/// <param name="Points">k points that were computed.</param>
+/// <param name="Cycles">Cycles of self-consistency.</param>
+public sealed record ElectronicState(double? Gap, double? Entropy, double? Fermi, int Points, int? Cycles);

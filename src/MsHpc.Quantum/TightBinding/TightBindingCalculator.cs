@@ -192,6 +192,7 @@ public sealed class TightBindingCalculator : ICalculator
             results.Dipole = new double[3];
             for (int i = 0; i < 3 * n; i++) results.Dipole[i % 3] += results.Charges[i / 3] * atoms.Positions[i];
         }
+        results.Electrons = new ElectronicState(double.IsFinite(Energies.Gap) ? Energies.Gap : null, Energies.Entropy, Energies.Fermi, _solver.Mesh.Points.Count, cycles);
         (results.AtomEnergies, results.AtomVirials) = ([], []); // the band energy has no split that the forces know of
     }
 
