@@ -41,11 +41,11 @@ internal static class DirectSystems
     }
 }
 
-/// <summary>Eight periodic plane RVEs at once: refill and factor, and solve for k right-hand sides.</summary>
+/// <summary>Four periodic plane RVEs at once: refill and factor, and solve for k right-hand sides.</summary>
 public class BatchedLdlBenchmarks
 {
     private BatchedLdl _ldl = null!;
-    private Lanes[] _matrix = null!, _x = null!;
+    private Lanes4[] _matrix = null!, _x = null!;
 
     [Params(24, 32)] public int Cells { get; set; }
 
@@ -55,18 +55,18 @@ public class BatchedLdlBenchmarks
         var (symbolic, values) = DirectSystems.Grid(Cells, 2, true, LdlUse.Batched);
         _ldl = new BatchedLdl(symbolic);
         _ldl.Clear();
-        for (int k = 0; k < values.Length; k++) if (_ldl.Slot(k) is >= 0 and int slot) _ldl.Storage[slot] = Vector512.Create(values[k]);
+        for (int k = 0; k < values.Length; k++) if (_ldl.Slot(k) is >= 0 and int slot) _ldl.Storage[slot] = Vector256.Create(values[k]);
         _matrix = _ldl.Storage.ToArray();
-        _x = new Lanes[symbolic.Rows * 3];
-        Array.Fill(_x, Lanes.One);
-        _ldl.Factor(0xff, true);
+        _x = new Lanes4[symbolic.Rows * 3];
+        Array.Fill(_x, Lanes4.One);
+        _ldl.Factor(Lane4.All, true);
     }
 
     [Benchmark]
     public byte Factor()
     {
         _matrix.CopyTo(_ldl.Storage);
-        return _ldl.Factor(0xff, true);
+        return _ldl.Factor(Lane4.All, true);
     }
 
     [Benchmark]

@@ -4,8 +4,8 @@ using System.Runtime.Intrinsics;
 namespace MsHpc.Core;
 
 /// <summary>
-/// Arithmetic on <c>Lanes</c> (<see cref="Vector512{T}"/> of double), the one logical vector width of the program. Hardware with narrower
-/// registers emulates it, so sums are taken in the same order, and give the same bits, everywhere.
+/// Arithmetic on <c>Lanes</c> (<see cref="Vector512{T}"/> of double): eight neighbours of one problem, atoms or rows of one matrix. Hardware
+/// with narrower registers emulates it, so sums are taken in the same order, and give the same bits, everywhere.
 /// </summary>
 public static class Lane
 {

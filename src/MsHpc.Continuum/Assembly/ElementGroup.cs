@@ -4,7 +4,7 @@ using MsHpc.Core;
 
 namespace MsHpc.Continuum.Assembly;
 
-/// <summary>All points of one law on this rank, one after the other in blocks of eight: what a law is called with.</summary>
+/// <summary>All points of one law on this rank, one after the other in blocks of four: what a law is called with.</summary>
 internal sealed class MaterialPoints(IMaterial law)
 {
     public IMaterial Law { get; } = law;
@@ -31,18 +31,18 @@ internal sealed class MaterialPoints(IMaterial law)
     public void Allocate()
     {
         int n = Law.Space.Components();
-        Strain = new double[Blocks * n * Lane.Width];
+        Strain = new double[Blocks * n * Lane4.Width];
         Stress = new double[Strain.Length];
         CommittedStress = new double[Strain.Length];
-        OldState = new double[Blocks * Law.StateSize * Lane.Width];
+        OldState = new double[Blocks * Law.StateSize * Lane4.Width];
         Active = new byte[Blocks];
         Failed = new byte[Blocks];
-        if (Law.IsCollective) Tangent = new double[Blocks * n * n * Lane.Width];
+        if (Law.IsCollective) Tangent = new double[Blocks * n * n * Lane4.Width];
         if (Law.Space.IsFinite())
         {
             int dim = Law.Space.Dimension();
             for (int b = 0; b < Blocks; b++)
-                for (int i = 0; i < dim; i++) Strain.AsSpan((b * n + i * dim + i) * Lane.Width, Lane.Width).Fill(1);
+                for (int i = 0; i < dim; i++) Strain.AsSpan((b * n + i * dim + i) * Lane4.Width, Lane4.Width).Fill(1);
         }
         CommittedStrain = (double[])Strain.Clone();
         if (Law.StateSize > 0) Law.InitializeState(OldState, Blocks);
@@ -64,7 +64,7 @@ internal sealed class MaterialPoints(IMaterial law)
     }
 }
 
-/// <summary>The elements of one shape and region on this rank, in blocks of eight. Idle lanes repeat the last element.</summary>
+/// <summary>The elements of one shape and region on this rank, in blocks of four. Idle lanes repeat the last element.</summary>
 internal sealed class ElementGroup
 {
     public required ElementType Type { get; init; }
@@ -77,20 +77,20 @@ internal sealed class ElementGroup
     /// <summary>Local nodes, [(block·nodes + a)·8 + lane].</summary>
     public required int[] Nodes { get; init; }
     /// <summary>Nodal coordinates, [block·nodes·dim + a·dim + i].</summary>
-    public required Lanes[] Coordinates { get; init; }
+    public required Lanes4[] Coordinates { get; init; }
     /// <summary>First block of the group among the points of its law; point q of element block b is block FirstBlock + b·points + q.</summary>
     public required int FirstBlock { get; init; }
     /// <summary>Entry of each pair of nodes in the nodal graph, [(element·nodes + a)·nodes + b].</summary>
     public int[] Pairs { get; set; } = [];
     /// <summary>Lumped element masses, [block·nodes + a]; made when first needed.</summary>
-    public Lanes[]? LumpedMass { get; set; }
+    public Lanes4[]? LumpedMass { get; set; }
 
     public int Count => Cells.Length;
-    public int Blocks => Lane.Blocks(Cells.Length);
+    public int Blocks => Lane4.Blocks(Cells.Length);
     public int NodeCount => Reference.Nodes;
 
     /// <summary>Elements of a block: 8, fewer in the last.</summary>
-    public int LanesOf(int block) => Math.Min(Lane.Width, Cells.Length - block * Lane.Width);
+    public int LanesOf(int block) => Math.Min(Lane4.Width, Cells.Length - block * Lane4.Width);
 }
 
 /// <summary>A run of element blocks that one task handles: small enough for the cache, large enough to be worth a call.</summary>
@@ -99,18 +99,18 @@ internal readonly record struct Chunk(ElementGroup Group, int First, int Count);
 /// <summary>A worker's scratch, sized for the largest chunk.</summary>
 internal sealed class ElementScratch(int points, int nodalValues, int components)
 {
-    public Lanes[] Gradients { get; } = new Lanes[points * nodalValues];
-    public Lanes[] Weights { get; } = new Lanes[points];
-    public Lanes[] Tangent { get; } = new Lanes[points * components * components];
-    public Lanes[] Displacement { get; } = new Lanes[nodalValues];
-    public Lanes[] Increment { get; } = new Lanes[nodalValues];
-    public Lanes[] Force { get; } = new Lanes[nodalValues];
-    public Lanes[] Coupling { get; } = new Lanes[nodalValues];
-    public Lanes[] Mean { get; } = new Lanes[nodalValues];
-    public Lanes[] Left { get; } = new Lanes[nodalValues];
-    public Lanes[] Right { get; } = new Lanes[nodalValues];
-    public Lanes[] Stiffness { get; } = new Lanes[nodalValues * nodalValues];
-    public Lanes[] Square { get; set; } = [];
-    public Lanes[] Product { get; set; } = [];
+    public Lanes4[] Gradients { get; } = new Lanes4[points * nodalValues];
+    public Lanes4[] Weights { get; } = new Lanes4[points];
+    public Lanes4[] Tangent { get; } = new Lanes4[points * components * components];
+    public Lanes4[] Displacement { get; } = new Lanes4[nodalValues];
+    public Lanes4[] Increment { get; } = new Lanes4[nodalValues];
+    public Lanes4[] Force { get; } = new Lanes4[nodalValues];
+    public Lanes4[] Coupling { get; } = new Lanes4[nodalValues];
+    public Lanes4[] Mean { get; } = new Lanes4[nodalValues];
+    public Lanes4[] Left { get; } = new Lanes4[nodalValues];
+    public Lanes4[] Right { get; } = new Lanes4[nodalValues];
+    public Lanes4[] Stiffness { get; } = new Lanes4[nodalValues * nodalValues];
+    public Lanes4[] Square { get; set; } = [];
+    public Lanes4[] Product { get; set; } = [];
     public double MaxEigenvalue { get; set; }
 }

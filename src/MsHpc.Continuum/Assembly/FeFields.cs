@@ -89,11 +89,11 @@ public sealed partial class FeModel
     {
         int n = Space.Components(), dim = Dimension, voigt = dim == 2 ? 3 : 6, points = g.Reference.Points, nodal = g.NodeCount * dim;
         var law = g.Points.Law;
-        int own = law.OutputNames.Count, state = law.StateSize * Lane.Width;
+        int own = law.OutputNames.Count, state = law.StateSize * Lane4.Width;
         int[] column = [.. law.OutputNames.Select(name => 1 + voigt + n + Array.IndexOf(outputs, name))];
-        var gradients = new Lanes[points * nodal];
-        var weights = new Lanes[points];
-        var extra = new double[points * own * Lane.Width];
+        var gradients = new Lanes4[points * nodal];
+        var weights = new Lanes4[points];
+        var extra = new double[points * own * Lane4.Width];
         Span<double> f = stackalloc double[9];
         Span<double> p = stackalloc double[9];
         Span<double> sigma = stackalloc double[6];
@@ -107,8 +107,8 @@ public sealed partial class FeModel
                 {
                     Blocks = points,
                     Active = g.Points.Active.AsSpan(first, points),
-                    Strain = g.Points.CommittedStrain.AsSpan(first * n * Lane.Width, points * n * Lane.Width),
-                    Stress = g.Points.CommittedStress.AsSpan(first * n * Lane.Width, points * n * Lane.Width),
+                    Strain = g.Points.CommittedStrain.AsSpan(first * n * Lane4.Width, points * n * Lane4.Width),
+                    Stress = g.Points.CommittedStress.AsSpan(first * n * Lane4.Width, points * n * Lane4.Width),
                     OldState = g.Points.OldState.AsSpan(first * state, points * state),
                     NewState = g.Points.OldState.AsSpan(first * state, points * state),
                     Time = _time,
@@ -116,7 +116,7 @@ public sealed partial class FeModel
                 }, extra);
             for (int l = 0; l < g.LanesOf(b); l++)
             {
-                int element = b * Lane.Width + l;
+                int element = b * Lane4.Width + l;
                 var row = rows.Slice(element * width, width);
                 cells[element] = g.Cells[element];
                 for (int q = 0; q < points; q++)
@@ -125,14 +125,14 @@ public sealed partial class FeModel
                     row[0] += w;
                     for (int i = 0; i < n; i++)
                     {
-                        f[i] = g.Points.CommittedStrain[((first + q) * n + i) * Lane.Width + l];
-                        p[i] = g.Points.CommittedStress[((first + q) * n + i) * Lane.Width + l];
+                        f[i] = g.Points.CommittedStrain[((first + q) * n + i) * Lane4.Width + l];
+                        p[i] = g.Points.CommittedStress[((first + q) * n + i) * Lane4.Width + l];
                         row[1 + voigt + i] += w * f[i];
                     }
                     if (Space.IsFinite()) Cauchy(dim, f, p, sigma);
                     else p[..voigt].CopyTo(sigma);
                     for (int i = 0; i < voigt; i++) row[1 + i] += w * sigma[i];
-                    for (int o = 0; o < own; o++) row[column[o]] += w * extra[(q * own + o) * Lane.Width + l];
+                    for (int o = 0; o < own; o++) row[column[o]] += w * extra[(q * own + o) * Lane4.Width + l];
                 }
                 for (int i = 1; i < width; i++) row[i] /= row[0];
             }

@@ -85,7 +85,7 @@ public sealed partial class FeModel
 
     private bool Evaluate(MaterialPoints points, int first, int count, Span<double> tangent)
     {
-        int n = Space.Components() * Lane.Width, s = points.Law.StateSize * Lane.Width;
+        int n = Space.Components() * Lane4.Width, s = points.Law.StateSize * Lane4.Width;
         var batch = new MaterialBatch
         {
             Blocks = count,
@@ -134,20 +134,20 @@ public sealed partial class FeModel
             if (!collective) Strains(g, first + b, gradients, weights, s);
         }
 
-        Span<Lanes> tangents = [];
+        Span<Lanes4> tangents = [];
         if (collective)
         {
             if (_wantTangent)
-                tangents = MemoryMarshal.Cast<double, Lanes>(law.Tangent.AsSpan(firstPoint * n * n * Lane.Width, count * points * n * n * Lane.Width));
+                tangents = MemoryMarshal.Cast<double, Lanes4>(law.Tangent.AsSpan(firstPoint * n * n * Lane4.Width, count * points * n * n * Lane4.Width));
             _chunkOk[chunk] = true;
         }
         else
         {
             if (_wantTangent) tangents = s.Tangent.AsSpan(0, count * points * n * n);
-            if (!(_chunkOk[chunk] = Evaluate(law, firstPoint, count * points, MemoryMarshal.Cast<Lanes, double>(tangents)))) return;
+            if (!(_chunkOk[chunk] = Evaluate(law, firstPoint, count * points, MemoryMarshal.Cast<Lanes4, double>(tangents)))) return;
         }
 
-        var stress = MemoryMarshal.Cast<double, Lanes>(law.Stress.AsSpan(firstPoint * n * Lane.Width, count * points * n * Lane.Width));
+        var stress = MemoryMarshal.Cast<double, Lanes4>(law.Stress.AsSpan(firstPoint * n * Lane4.Width, count * points * n * Lane4.Width));
         for (int b = 0; b < count; b++)
         {
             var gradients = s.Gradients.AsSpan(b * points * nodal, points * nodal);
@@ -180,7 +180,7 @@ public sealed partial class FeModel
                 s.MaxEigenvalue = Math.Max(s.MaxEigenvalue, LargestEigenvalue(g, first + b, s));
                 continue;
             }
-            ScatterStiffness(g, first + b, MemoryMarshal.Cast<Lanes, double>(stiffness), _system!);
+            ScatterStiffness(g, first + b, MemoryMarshal.Cast<Lanes4, double>(stiffness), _system!);
 
             if (_increment is null) continue;
             var increment = s.Increment.AsSpan(0, nodal);
@@ -194,7 +194,7 @@ public sealed partial class FeModel
     /// <summary>Gradients and weights (times det J and thickness) of all points of one element block.</summary>
     /// <remarks>J = Σ xₐ ⊗ ∂Nₐ/∂ξ, gₐ = J⁻ᵀ ∂Nₐ/∂ξ.</remarks>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void Geometry(ElementGroup g, int block, Span<Lanes> gradients, Span<Lanes> weights)
+    private void Geometry(ElementGroup g, int block, Span<Lanes4> gradients, Span<Lanes4> weights)
     {
         int dim = Dimension, nodes = g.NodeCount, nodal = nodes * dim;
         var x = g.Coordinates.AsSpan(block * nodal, nodal);
@@ -205,68 +205,68 @@ public sealed partial class FeModel
             var at = gradients.Slice(q * nodal, nodal);
             if (dim == 2)
             {
-                Lanes j00 = default, j01 = default, j10 = default, j11 = default;
+                Lanes4 j00 = default, j01 = default, j10 = default, j11 = default;
                 for (int a = 0; a < nodes; a++)
                 {
-                    Lanes d0 = Lane.Of(dn[a * 2]), d1 = Lane.Of(dn[a * 2 + 1]), x0 = x[a * 2], x1 = x[a * 2 + 1];
-                    j00 = Lane.Fma(x0, d0, j00); j01 = Lane.Fma(x0, d1, j01);
-                    j10 = Lane.Fma(x1, d0, j10); j11 = Lane.Fma(x1, d1, j11);
+                    Lanes4 d0 = Lane4.Of(dn[a * 2]), d1 = Lane4.Of(dn[a * 2 + 1]), x0 = x[a * 2], x1 = x[a * 2 + 1];
+                    j00 = Lane4.Fma(x0, d0, j00); j01 = Lane4.Fma(x0, d1, j01);
+                    j10 = Lane4.Fma(x1, d0, j10); j11 = Lane4.Fma(x1, d1, j11);
                 }
-                var det = Lane.Fnma(j01, j10, j00 * j11);
-                var inverse = Lanes.One / det;
-                weights[q] = Lane.Of(reference.Weights[q] * Options.Thickness) * det;
-                Lanes i00 = j11 * inverse, i01 = -j01 * inverse, i10 = -j10 * inverse, i11 = j00 * inverse;
+                var det = Lane4.Fnma(j01, j10, j00 * j11);
+                var inverse = Lanes4.One / det;
+                weights[q] = Lane4.Of(reference.Weights[q] * Options.Thickness) * det;
+                Lanes4 i00 = j11 * inverse, i01 = -j01 * inverse, i10 = -j10 * inverse, i11 = j00 * inverse;
                 for (int a = 0; a < nodes; a++)
                 {
-                    Lanes d0 = Lane.Of(dn[a * 2]), d1 = Lane.Of(dn[a * 2 + 1]);
-                    at[a * 2] = Lane.Fma(d0, i00, d1 * i10);
-                    at[a * 2 + 1] = Lane.Fma(d0, i01, d1 * i11);
+                    Lanes4 d0 = Lane4.Of(dn[a * 2]), d1 = Lane4.Of(dn[a * 2 + 1]);
+                    at[a * 2] = Lane4.Fma(d0, i00, d1 * i10);
+                    at[a * 2 + 1] = Lane4.Fma(d0, i01, d1 * i11);
                 }
             }
             else
             {
-                Lanes j00 = default, j01 = default, j02 = default, j10 = default, j11 = default, j12 = default, j20 = default,
+                Lanes4 j00 = default, j01 = default, j02 = default, j10 = default, j11 = default, j12 = default, j20 = default,
                     j21 = default, j22 = default;
                 for (int a = 0; a < nodes; a++)
                 {
-                    Lanes d0 = Lane.Of(dn[a * 3]), d1 = Lane.Of(dn[a * 3 + 1]), d2 = Lane.Of(dn[a * 3 + 2]);
-                    Lanes x0 = x[a * 3], x1 = x[a * 3 + 1], x2 = x[a * 3 + 2];
-                    j00 = Lane.Fma(x0, d0, j00); j01 = Lane.Fma(x0, d1, j01); j02 = Lane.Fma(x0, d2, j02);
-                    j10 = Lane.Fma(x1, d0, j10); j11 = Lane.Fma(x1, d1, j11); j12 = Lane.Fma(x1, d2, j12);
-                    j20 = Lane.Fma(x2, d0, j20); j21 = Lane.Fma(x2, d1, j21); j22 = Lane.Fma(x2, d2, j22);
+                    Lanes4 d0 = Lane4.Of(dn[a * 3]), d1 = Lane4.Of(dn[a * 3 + 1]), d2 = Lane4.Of(dn[a * 3 + 2]);
+                    Lanes4 x0 = x[a * 3], x1 = x[a * 3 + 1], x2 = x[a * 3 + 2];
+                    j00 = Lane4.Fma(x0, d0, j00); j01 = Lane4.Fma(x0, d1, j01); j02 = Lane4.Fma(x0, d2, j02);
+                    j10 = Lane4.Fma(x1, d0, j10); j11 = Lane4.Fma(x1, d1, j11); j12 = Lane4.Fma(x1, d2, j12);
+                    j20 = Lane4.Fma(x2, d0, j20); j21 = Lane4.Fma(x2, d1, j21); j22 = Lane4.Fma(x2, d2, j22);
                 }
-                Lanes c00 = Lane.Fnma(j12, j21, j11 * j22), c01 = Lane.Fnma(j10, j22, j12 * j20), c02 = Lane.Fnma(j11, j20, j10 * j21);
-                Lanes c10 = Lane.Fnma(j01, j22, j02 * j21), c11 = Lane.Fnma(j02, j20, j00 * j22), c12 = Lane.Fnma(j00, j21, j01 * j20);
-                Lanes c20 = Lane.Fnma(j02, j11, j01 * j12), c21 = Lane.Fnma(j00, j12, j02 * j10), c22 = Lane.Fnma(j01, j10, j00 * j11);
-                var det = Lane.Fma(j00, c00, Lane.Fma(j01, c01, j02 * c02));
-                var inverse = Lanes.One / det;
-                weights[q] = Lane.Of(reference.Weights[q]) * det;
+                Lanes4 c00 = Lane4.Fnma(j12, j21, j11 * j22), c01 = Lane4.Fnma(j10, j22, j12 * j20), c02 = Lane4.Fnma(j11, j20, j10 * j21);
+                Lanes4 c10 = Lane4.Fnma(j01, j22, j02 * j21), c11 = Lane4.Fnma(j02, j20, j00 * j22), c12 = Lane4.Fnma(j00, j21, j01 * j20);
+                Lanes4 c20 = Lane4.Fnma(j02, j11, j01 * j12), c21 = Lane4.Fnma(j00, j12, j02 * j10), c22 = Lane4.Fnma(j01, j10, j00 * j11);
+                var det = Lane4.Fma(j00, c00, Lane4.Fma(j01, c01, j02 * c02));
+                var inverse = Lanes4.One / det;
+                weights[q] = Lane4.Of(reference.Weights[q]) * det;
                 c00 *= inverse; c01 *= inverse; c02 *= inverse; c10 *= inverse; c11 *= inverse; c12 *= inverse;
                 c20 *= inverse; c21 *= inverse; c22 *= inverse;
                 // The cofactor matrix over det is J⁻ᵀ.
                 for (int a = 0; a < nodes; a++)
                 {
-                    Lanes d0 = Lane.Of(dn[a * 3]), d1 = Lane.Of(dn[a * 3 + 1]), d2 = Lane.Of(dn[a * 3 + 2]);
-                    at[a * 3] = Lane.Fma(d0, c00, Lane.Fma(d1, c01, d2 * c02));
-                    at[a * 3 + 1] = Lane.Fma(d0, c10, Lane.Fma(d1, c11, d2 * c12));
-                    at[a * 3 + 2] = Lane.Fma(d0, c20, Lane.Fma(d1, c21, d2 * c22));
+                    Lanes4 d0 = Lane4.Of(dn[a * 3]), d1 = Lane4.Of(dn[a * 3 + 1]), d2 = Lane4.Of(dn[a * 3 + 2]);
+                    at[a * 3] = Lane4.Fma(d0, c00, Lane4.Fma(d1, c01, d2 * c02));
+                    at[a * 3 + 1] = Lane4.Fma(d0, c10, Lane4.Fma(d1, c11, d2 * c12));
+                    at[a * 3 + 2] = Lane4.Fma(d0, c20, Lane4.Fma(d1, c21, d2 * c22));
                 }
             }
         }
     }
 
-    private void Strains(ElementGroup g, int block, ReadOnlySpan<Lanes> gradients, ReadOnlySpan<Lanes> weights, ElementScratch s)
+    private void Strains(ElementGroup g, int block, ReadOnlySpan<Lanes4> gradients, ReadOnlySpan<Lanes4> weights, ElementScratch s)
     {
         int dim = Dimension, nodes = g.NodeCount, nodal = nodes * dim, n = Space.Components(), points = weights.Length;
         var u = s.Displacement.AsSpan(0, nodal);
         GatherNodal(g, block, _displacement, u);
-        var strain = MemoryMarshal.Cast<double, Lanes>(
-            g.Points.Strain.AsSpan((g.FirstBlock + block * points) * n * Lane.Width, points * n * Lane.Width));
-        Lanes mean = default;
+        var strain = MemoryMarshal.Cast<double, Lanes4>(
+            g.Points.Strain.AsSpan((g.FirstBlock + block * points) * n * Lane4.Width, points * n * Lane4.Width));
+        Lanes4 mean = default;
         if (g.BBar)
         {
             MeanGradients(gradients, weights, s.Mean.AsSpan(0, nodal));
-            for (int k = 0; k < nodal; k++) mean = Lane.Fma(s.Mean[k], u[k], mean);
+            for (int k = 0; k < nodal; k++) mean = Lane4.Fma(s.Mean[k], u[k], mean);
         }
         for (int q = 0; q < points; q++)
         {
@@ -276,38 +276,38 @@ public sealed partial class FeModel
             // ε̄ = ε + (θ̄ − θ)/d · 1; in plane strain d = 2, so that the in-plane trace is the mean one and εzz stays 0.
             var trace = e[0];
             for (int i = 1; i < dim; i++) trace += e[i];
-            var shift = (mean - trace) * Lane.Of(1.0 / dim);
+            var shift = (mean - trace) * Lane4.Of(1.0 / dim);
             for (int i = 0; i < dim; i++) e[i] += shift;
         }
     }
 
     /// <summary>ḡₐ = (1/V) ∫ gₐ dV.</summary>
-    private static void MeanGradients(ReadOnlySpan<Lanes> gradients, ReadOnlySpan<Lanes> weights, Span<Lanes> mean)
+    private static void MeanGradients(ReadOnlySpan<Lanes4> gradients, ReadOnlySpan<Lanes4> weights, Span<Lanes4> mean)
     {
         mean.Clear();
-        Lanes volume = default;
+        Lanes4 volume = default;
         for (int q = 0; q < weights.Length; q++)
         {
             volume += weights[q];
-            for (int k = 0; k < mean.Length; k++) mean[k] = Lane.Fma(weights[q], gradients[q * mean.Length + k], mean[k]);
+            for (int k = 0; k < mean.Length; k++) mean[k] = Lane4.Fma(weights[q], gradients[q * mean.Length + k], mean[k]);
         }
-        var inverse = Lanes.One / volume;
+        var inverse = Lanes4.One / volume;
         for (int k = 0; k < mean.Length; k++) mean[k] *= inverse;
     }
 
     /// <summary>fₐ += w ((σ − p1)·gₐ + p ḡₐ) with p = tr σ/d.</summary>
-    private void AddMeanForce(ReadOnlySpan<Lanes> gradients, ReadOnlySpan<Lanes> mean, ReadOnlySpan<Lanes> sigma, Lanes weight, Span<Lanes> force)
+    private void AddMeanForce(ReadOnlySpan<Lanes4> gradients, ReadOnlySpan<Lanes4> mean, ReadOnlySpan<Lanes4> sigma, Lanes4 weight, Span<Lanes4> force)
     {
         int dim = Dimension, n = Space.Components();
-        Span<Lanes> deviator = stackalloc Lanes[6];
+        Span<Lanes4> deviator = stackalloc Lanes4[6];
         sigma.CopyTo(deviator);
         var p = sigma[0];
         for (int i = 1; i < dim; i++) p += sigma[i];
-        p *= Lane.Of(1.0 / dim);
+        p *= Lane4.Of(1.0 / dim);
         for (int i = 0; i < dim; i++) deviator[i] -= p;
         ElementKernels.AddForce(Space, force.Length / dim, gradients, deviator[..n], weight, force);
         p *= weight;
-        for (int k = 0; k < force.Length; k++) force[k] = Lane.Fma(p, mean[k], force[k]);
+        for (int k = 0; k < force.Length; k++) force[k] = Lane4.Fma(p, mean[k], force[k]);
     }
 
     /// <summary>
@@ -315,14 +315,14 @@ public sealed partial class FeModel
     /// h ḡᵀ + ḡ h'ᵀ + κ ḡḡᵀ with h = Bᵀ𝒫Cm/d, h' = Bᵀ𝒫Cᵀm/d, κ = mᵀCm/d².
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void AddMeanStiffness(ReadOnlySpan<Lanes> gradients, ReadOnlySpan<Lanes> tangent, Lanes weight, bool symmetric, ElementScratch s,
-        Span<Lanes> stiffness)
+    private void AddMeanStiffness(ReadOnlySpan<Lanes4> gradients, ReadOnlySpan<Lanes4> tangent, Lanes4 weight, bool symmetric, ElementScratch s,
+        Span<Lanes4> stiffness)
     {
         int dim = Dimension, n = Space.Components(), nodal = gradients.Length;
-        Span<Lanes> c = stackalloc Lanes[36];
-        Span<Lanes> row = stackalloc Lanes[6];
-        Span<Lanes> column = stackalloc Lanes[6];
-        var share = Lane.Of(1.0 / dim);
+        Span<Lanes4> c = stackalloc Lanes4[36];
+        Span<Lanes4> row = stackalloc Lanes4[6];
+        Span<Lanes4> column = stackalloc Lanes4[6];
+        var share = Lane4.Of(1.0 / dim);
         for (int i = 0; i < n; i++)
         {
             row[i] = column[i] = default;
@@ -334,7 +334,7 @@ public sealed partial class FeModel
             row[i] *= share;
             column[i] *= share;
         }
-        Lanes kappa = default;
+        Lanes4 kappa = default;
         for (int k = 0; k < dim; k++) kappa += row[k];
         kappa *= share;
         for (int i = 0; i < n; i++)
@@ -353,7 +353,7 @@ public sealed partial class FeModel
             row[i] -= kappa;
             column[i] -= kappa;
         }
-        Span<Lanes> h = s.Left.AsSpan(0, nodal), t = s.Right.AsSpan(0, nodal), mean = s.Mean.AsSpan(0, nodal);
+        Span<Lanes4> h = s.Left.AsSpan(0, nodal), t = s.Right.AsSpan(0, nodal), mean = s.Mean.AsSpan(0, nodal);
         h.Clear();
         t.Clear();
         ElementKernels.AddForce(Space, nodal / dim, gradients, row[..n], weight, h);
@@ -361,56 +361,56 @@ public sealed partial class FeModel
         kappa *= weight;
         for (int r = 0; r < nodal; r++)
         {
-            var left = Lane.Fma(kappa, mean[r], h[r]);
+            var left = Lane4.Fma(kappa, mean[r], h[r]);
             for (int k = 0; k < nodal; k++)
-                stiffness[r * nodal + k] = Lane.Fma(left, mean[k], Lane.Fma(mean[r], t[k], stiffness[r * nodal + k]));
+                stiffness[r * nodal + k] = Lane4.Fma(left, mean[k], Lane4.Fma(mean[r], t[k], stiffness[r * nodal + k]));
         }
     }
 
     /// <summary>Copies the lower triangle to the upper one (block triangles below the diagonal are complete).</summary>
-    private static void Mirror(Span<Lanes> stiffness, int size)
+    private static void Mirror(Span<Lanes4> stiffness, int size)
     {
         for (int r = 0; r < size; r++)
             for (int k = r + 1; k < size; k++) stiffness[r * size + k] = stiffness[k * size + r];
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Multiply(ReadOnlySpan<Lanes> stiffness, ReadOnlySpan<Lanes> x, Span<Lanes> y)
+    private static void Multiply(ReadOnlySpan<Lanes4> stiffness, ReadOnlySpan<Lanes4> x, Span<Lanes4> y)
     {
         int size = x.Length;
         for (int r = 0; r < size; r++)
         {
-            Lanes sum = default;
-            for (int k = 0; k < size; k++) sum = Lane.Fma(stiffness[r * size + k], x[k], sum);
+            Lanes4 sum = default;
+            for (int k = 0; k < size; k++) sum = Lane4.Fma(stiffness[r * size + k], x[k], sum);
             y[r] = sum;
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void GatherNodal(ElementGroup g, int block, double[] field, Span<Lanes> values)
+    private void GatherNodal(ElementGroup g, int block, double[] field, Span<Lanes4> values)
     {
         int dim = Dimension, nodes = g.NodeCount;
-        var flat = MemoryMarshal.Cast<Lanes, double>(values);
-        var list = g.Nodes.AsSpan(block * nodes * Lane.Width, nodes * Lane.Width);
+        var flat = MemoryMarshal.Cast<Lanes4, double>(values);
+        var list = g.Nodes.AsSpan(block * nodes * Lane4.Width, nodes * Lane4.Width);
         for (int a = 0; a < nodes; a++)
-            for (int l = 0; l < Lane.Width; l++)
+            for (int l = 0; l < Lane4.Width; l++)
             {
-                int node = list[a * Lane.Width + l] * dim;
-                for (int i = 0; i < dim; i++) flat[(a * dim + i) * Lane.Width + l] = field[node + i];
+                int node = list[a * Lane4.Width + l] * dim;
+                for (int i = 0; i < dim; i++) flat[(a * dim + i) * Lane4.Width + l] = field[node + i];
             }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void Scatter(ElementGroup g, int block, ReadOnlySpan<Lanes> values, double[] field)
+    private void Scatter(ElementGroup g, int block, ReadOnlySpan<Lanes4> values, double[] field)
     {
         int dim = Dimension, nodes = g.NodeCount, lanes = g.LanesOf(block);
-        var flat = MemoryMarshal.Cast<Lanes, double>(values);
-        var list = g.Nodes.AsSpan(block * nodes * Lane.Width, nodes * Lane.Width);
+        var flat = MemoryMarshal.Cast<Lanes4, double>(values);
+        var list = g.Nodes.AsSpan(block * nodes * Lane4.Width, nodes * Lane4.Width);
         for (int l = 0; l < lanes; l++)
             for (int a = 0; a < nodes; a++)
             {
-                int node = list[a * Lane.Width + l] * dim;
-                for (int i = 0; i < dim; i++) field[node + i] += flat[(a * dim + i) * Lane.Width + l];
+                int node = list[a * Lane4.Width + l] * dim;
+                for (int i = 0; i < dim; i++) field[node + i] += flat[(a * dim + i) * Lane4.Width + l];
             }
     }
 
@@ -429,14 +429,14 @@ public sealed partial class FeModel
                 bool free = dim == 3;
                 for (int a = 0; a < nodes; a++)
                 {
-                    int* from = equation + list[(block * nodes + a) * Lane.Width + l] * dim;
+                    int* from = equation + list[(block * nodes + a) * Lane4.Width + l] * dim;
                     for (int i = 0; i < dim; i++)
                     {
                         eq[a * dim + i] = from[i];
                         free &= from[i] >= 0;
                     }
                 }
-                int* pair = pairs + (long)(block * Lane.Width + l) * nodes * nodes;
+                int* pair = pairs + (long)(block * Lane4.Width + l) * nodes * nodes;
                 for (int a = 0; a < nodes; a++, pair += nodes)
                 {
                     for (int b = 0; b < nodes; b++) offset[b] = offsets[pair[b]];
@@ -444,20 +444,20 @@ public sealed partial class FeModel
                     {
                         int r = a * dim + i;
                         if (eq[r] < 0) continue;
-                        double* row = values + rowStart[eq[r]], from = matrix + r * size * Lane.Width + l;
+                        double* row = values + rowStart[eq[r]], from = matrix + r * size * Lane4.Width + l;
                         if (free)
-                            for (int b = 0; b < nodes; b++, from += 3 * Lane.Width)
+                            for (int b = 0; b < nodes; b++, from += 3 * Lane4.Width)
                             {
                                 double* at = row + offset[b];
                                 at[0] += from[0];
-                                at[1] += from[Lane.Width];
-                                at[2] += from[2 * Lane.Width];
+                                at[1] += from[Lane4.Width];
+                                at[2] += from[2 * Lane4.Width];
                             }
                         else
                             for (int b = 0; b < nodes; b++)
                             {
                                 double* at = row + offset[b];
-                                for (int j = 0; j < dim; j++, from += Lane.Width)
+                                for (int j = 0; j < dim; j++, from += Lane4.Width)
                                     if (eq[b * dim + j] >= 0) *at++ += *from;
                             }
                     }
@@ -472,7 +472,7 @@ public sealed partial class FeModel
         var chunks = new List<Chunk>();
         foreach (var g in _groups)
         {
-            int perBlock = g.Reference.Points * (n * n + g.NodeCount * Dimension + 3 * n) * Lane.Width * sizeof(double);
+            int perBlock = g.Reference.Points * (n * n + g.NodeCount * Dimension + 3 * n) * Lane4.Width * sizeof(double);
             int size = Math.Clamp(ChunkBytes / perBlock, 1, 16);
             for (int first = 0; first < g.Blocks; first += size) chunks.Add(new Chunk(g, first, Math.Min(size, g.Blocks - first)));
         }
@@ -493,7 +493,7 @@ public sealed partial class FeModel
         {
             var (g, first, count) = _chunks[c];
             mine.Clear();
-            foreach (int node in g.Nodes.AsSpan(first * g.NodeCount * Lane.Width, count * g.NodeCount * Lane.Width)) mine.Add(master.IsEmpty ? node : master[node]);
+            foreach (int node in g.Nodes.AsSpan(first * g.NodeCount * Lane4.Width, count * g.NodeCount * Lane4.Width)) mine.Add(master.IsEmpty ? node : master[node]);
             int k = 0;
             for (; k < used.Count; k++)
             {

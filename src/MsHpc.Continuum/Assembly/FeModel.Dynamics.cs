@@ -42,7 +42,7 @@ public sealed partial class FeModel
             for (int e = 0; e < g.Count; e++)
                 for (int a = 0; a < g.NodeCount; a++)
                     for (int i = 0; i < Dimension; i++)
-                        mass[NodeOf(g, e, a) * Dimension + i] += g.LumpedMass![e / Lane.Width * g.NodeCount + a][e % Lane.Width];
+                        mass[NodeOf(g, e, a) * Dimension + i] += g.LumpedMass![e / Lane4.Width * g.NodeCount + a][e % Lane4.Width];
         SumToOwners(mass);
         UpdateGhosts(mass);
         return mass;
@@ -64,7 +64,7 @@ public sealed partial class FeModel
         foreach (var s in _scratch)
         {
             s.MaxEigenvalue = 0;
-            if (s.Square.Length < s.Stiffness.Length) (s.Square, s.Product) = (new Lanes[s.Stiffness.Length], new Lanes[s.Stiffness.Length]);
+            if (s.Square.Length < s.Stiffness.Length) (s.Square, s.Product) = (new Lanes4[s.Stiffness.Length], new Lanes4[s.Stiffness.Length]);
         }
         _displacement = displacement;
         (_wantTangent, _bounding, _system, _increment) = (true, true, null, null);
@@ -83,29 +83,29 @@ public sealed partial class FeModel
     {
         const int squarings = 5;
         int dim = Dimension, nodes = g.NodeCount, size = nodes * dim;
-        Span<Lanes> a = s.Square.AsSpan(0, size * size), product = s.Product.AsSpan(0, size * size);
+        Span<Lanes4> a = s.Square.AsSpan(0, size * size), product = s.Product.AsSpan(0, size * size);
         var mass = g.LumpedMass.AsSpan(block * nodes, nodes);
-        var half = Lane.Of(0.5);
+        var half = Lane4.Of(0.5);
         for (int r = 0; r < size; r++)
             for (int c = 0; c < size; c++)
-                a[r * size + c] = half * (s.Stiffness[r * size + c] + s.Stiffness[c * size + r]) / Vector512.Sqrt(mass[r / dim] * mass[c / dim]);
+                a[r * size + c] = half * (s.Stiffness[r * size + c] + s.Stiffness[c * size + r]) / Vector256.Sqrt(mass[r / dim] * mass[c / dim]);
 
-        Span<double> logarithm = stackalloc double[Lane.Width];
+        Span<double> logarithm = stackalloc double[Lane4.Width];
         logarithm.Clear();
         double share = 1;
         for (int k = 0; ; k++, share *= 0.5)
         {
-            Lanes sum = default;
-            foreach (var x in a) sum = Lane.Fma(x, x, sum);
-            var norm = Vector512.Sqrt(sum);
-            for (int l = 0; l < Lane.Width; l++) logarithm[l] += share * Math.Log(norm[l]);
+            Lanes4 sum = default;
+            foreach (var x in a) sum = Lane4.Fma(x, x, sum);
+            var norm = Vector256.Sqrt(sum);
+            for (int l = 0; l < Lane4.Width; l++) logarithm[l] += share * Math.Log(norm[l]);
             if (k == squarings) break;
-            var scale = Lane.Select(Vector512.GreaterThan(norm, Lanes.Zero), Lanes.One / norm, Lanes.Zero);
+            var scale = Lane4.Select(Vector256.GreaterThan(norm, Lanes4.Zero), Lanes4.One / norm, Lanes4.Zero);
             for (int r = 0; r < size; r++)
                 for (int c = 0; c <= r; c++)
                 {
-                    Lanes dot = default;
-                    for (int i = 0; i < size; i++) dot = Lane.Fma(a[r * size + i], a[c * size + i], dot);
+                    Lanes4 dot = default;
+                    for (int i = 0; i < size; i++) dot = Lane4.Fma(a[r * size + i], a[c * size + i], dot);
                     product[r * size + c] = product[c * size + r] = dot * scale * scale;
                 }
             product.CopyTo(a);
@@ -122,8 +122,8 @@ public sealed partial class FeModel
         {
             if (g.LumpedMass is not null) continue;
             int nodes = g.NodeCount;
-            var lumped = new Lanes[g.Blocks * nodes];
-            var flat = MemoryMarshal.Cast<Lanes, double>(lumped.AsSpan());
+            var lumped = new Lanes4[g.Blocks * nodes];
+            var flat = MemoryMarshal.Cast<Lanes4, double>(lumped.AsSpan());
             flat.Fill(1); // idle lanes
             var m = new double[nodes * nodes];
             for (int e = 0; e < g.Count; e++)
@@ -140,7 +140,7 @@ public sealed partial class FeModel
                     double value = 0;
                     if (ReferenceElement.IsQuadratic(g.Type)) value = m[a * nodes + a] * total / diagonal;
                     else for (int b = 0; b < nodes; b++) value += m[a * nodes + b];
-                    flat[(e / Lane.Width * nodes + a) * Lane.Width + e % Lane.Width] = value;
+                    flat[(e / Lane4.Width * nodes + a) * Lane4.Width + e % Lane4.Width] = value;
                 }
             }
             g.LumpedMass = lumped;

@@ -7,7 +7,7 @@ namespace MsHpc.Continuum.Assembly;
 /// <param name="Lane">Place of the point in the block.</param>
 /// <param name="Strain">Its strain or F.</param>
 /// <param name="Stress">Its stress or P.</param>
-/// <param name="State">State of the block of eight, as in <see cref="MaterialBatch"/>.</param>
+/// <param name="State">State of the block of four, as in <see cref="MaterialBatch"/>.</param>
 public sealed record PointState(int Lane, double[] Strain, double[] Stress, double[] State);
 
 public sealed partial class FeModel
@@ -22,7 +22,7 @@ public sealed partial class FeModel
             if (element < 0) continue;
             if (point < 0 || point >= g.Reference.Points)
                 throw new InputException($"element {meshCell} ({g.Type}) has {g.Reference.Points} integration points, numbered from 0; there is no {point}");
-            return At(g, g.FirstBlock + element / Lane.Width * g.Reference.Points + point, element % Lane.Width, g.Points.CommittedStrain);
+            return At(g, g.FirstBlock + element / Lane4.Width * g.Reference.Points + point, element % Lane4.Width, g.Points.CommittedStrain);
         }
         return null;
     }
@@ -36,7 +36,7 @@ public sealed partial class FeModel
                 {
                     int block = g.FirstBlock + b * g.Reference.Points + q, bits = g.Points.Failed[block];
                     for (int l = 0; l < g.LanesOf(b); l++)
-                        if ((bits >> l & 1) != 0) return (g.Cells[b * Lane.Width + l], q, At(g, block, l, g.Points.CommittedStrain));
+                        if ((bits >> l & 1) != 0) return (g.Cells[b * Lane4.Width + l], q, At(g, block, l, g.Points.CommittedStrain));
                 }
         return null;
     }
@@ -50,10 +50,10 @@ public sealed partial class FeModel
         foreach (var g in _groups)
         {
             var law = g.Points.Law;
-            int points = g.Reference.Points, own = law.OutputNames.Count, size = law.StateSize * Lane.Width, at = -1;
+            int points = g.Reference.Points, own = law.OutputNames.Count, size = law.StateSize * Lane4.Width, at = -1;
             for (int k = 0; k < own; k++) if (law.OutputNames[k] == name) at = k;
             if (at < 0) continue;
-            var outputs = new double[points * own * Lane.Width];
+            var outputs = new double[points * own * Lane4.Width];
             for (int b = 0; b < g.Blocks; b++)
             {
                 int first = g.FirstBlock + b * points;
@@ -61,15 +61,15 @@ public sealed partial class FeModel
                 {
                     Blocks = points,
                     Active = g.Points.Active.AsSpan(first, points),
-                    Strain = g.Points.CommittedStrain.AsSpan(first * n * Lane.Width, points * n * Lane.Width),
-                    Stress = g.Points.CommittedStress.AsSpan(first * n * Lane.Width, points * n * Lane.Width),
+                    Strain = g.Points.CommittedStrain.AsSpan(first * n * Lane4.Width, points * n * Lane4.Width),
+                    Stress = g.Points.CommittedStress.AsSpan(first * n * Lane4.Width, points * n * Lane4.Width),
                     OldState = g.Points.OldState.AsSpan(first * size, points * size),
                     NewState = g.Points.OldState.AsSpan(first * size, points * size),
                     Time = _time,
                     TimeStep = _timeStep,
                 }, outputs);
                 for (int q = 0; q < points; q++)
-                    for (int l = 0; l < g.LanesOf(b); l++) largest = Math.Max(largest, outputs[(q * own + at) * Lane.Width + l]);
+                    for (int l = 0; l < g.LanesOf(b); l++) largest = Math.Max(largest, outputs[(q * own + at) * Lane4.Width + l]);
             }
         }
         return Comm.AllReduceMax(largest);
@@ -77,13 +77,13 @@ public sealed partial class FeModel
 
     private PointState At(ElementGroup g, int block, int lane, double[] strains)
     {
-        int n = Space.Components(), size = g.Points.Law.StateSize * Lane.Width;
+        int n = Space.Components(), size = g.Points.Law.StateSize * Lane4.Width;
         var strain = new double[n];
         var stress = new double[n];
         for (int c = 0; c < n; c++)
         {
-            strain[c] = strains[(block * n + c) * Lane.Width + lane];
-            stress[c] = g.Points.CommittedStress[(block * n + c) * Lane.Width + lane];
+            strain[c] = strains[(block * n + c) * Lane4.Width + lane];
+            stress[c] = g.Points.CommittedStress[(block * n + c) * Lane4.Width + lane];
         }
         return new PointState(lane, strain, stress, g.Points.OldState.AsSpan(block * size, size).ToArray());
     }

@@ -157,7 +157,7 @@ public sealed partial class FeModel
                 yield return ($"stress/{name}", Slice(g.Points.CommittedStress, n));
 
                 Memory<double> Slice(double[] values, int width) =>
-                    values.AsMemory(g.FirstBlock * width * Lane.Width, blocks * width * Lane.Width);
+                    values.AsMemory(g.FirstBlock * width * Lane4.Width, blocks * width * Lane4.Width);
             }
         }
     }
@@ -224,7 +224,7 @@ public sealed partial class FeModel
                 {
                     int bits = g.Points.Failed[g.FirstBlock + b * g.Reference.Points + q];
                     for (int l = 0; l < g.LanesOf(b); l++)
-                        if ((bits >> l & 1) != 0) first = Math.Min(first, g.Cells[b * Lane.Width + l]);
+                        if ((bits >> l & 1) != 0) first = Math.Min(first, g.Cells[b * Lane4.Width + l]);
                 }
         first = -(int)Comm.AllReduceMax(-(double)first);
         return first == int.MaxValue ? -1 : first;
@@ -245,7 +245,7 @@ public sealed partial class FeModel
                 for (int k = 0; k < g.Nodes.Length; k++)
                     if (g.Nodes[k] == at)
                     {
-                        int element = k / (g.NodeCount * Lane.Width) * Lane.Width + k % Lane.Width;
+                        int element = k / (g.NodeCount * Lane4.Width) * Lane4.Width + k % Lane4.Width;
                         if (element < g.Count) cell = Math.Min(cell, g.Cells[element]);
                     }
         cell = -(int)Comm.AllReduceMax(-(double)cell);
@@ -311,19 +311,19 @@ public sealed partial class FeModel
             var integration = Options.IntegrationByRegion.GetValueOrDefault(key.Region, Options.Integration);
             var reference = ReferenceElement.Get(key.Type, integration == Integration.Reduced ? QuadratureRule.Reduced : QuadratureRule.Full);
             var (list, nodeList) = cells[key];
-            int nodes = reference.Nodes, blocks = Lane.Blocks(list.Count);
-            var blocked = new int[blocks * nodes * Lane.Width];
-            var coordinates = new Lanes[blocks * nodes * dim];
-            var flat = System.Runtime.InteropServices.MemoryMarshal.Cast<Lanes, double>(coordinates.AsSpan());
+            int nodes = reference.Nodes, blocks = Lane4.Blocks(list.Count);
+            var blocked = new int[blocks * nodes * Lane4.Width];
+            var coordinates = new Lanes4[blocks * nodes * dim];
+            var flat = System.Runtime.InteropServices.MemoryMarshal.Cast<Lanes4, double>(coordinates.AsSpan());
             for (int b = 0; b < blocks; b++)
-                for (int l = 0; l < Lane.Width; l++)
+                for (int l = 0; l < Lane4.Width; l++)
                 {
-                    int e = Math.Min(b * Lane.Width + l, list.Count - 1);
+                    int e = Math.Min(b * Lane4.Width + l, list.Count - 1);
                     for (int a = 0; a < nodes; a++)
                     {
                         int node = nodeList[e * nodes + a];
-                        blocked[(b * nodes + a) * Lane.Width + l] = node;
-                        for (int i = 0; i < dim; i++) flat[((b * nodes + a) * dim + i) * Lane.Width + l] = Coordinates[node * dim + i];
+                        blocked[(b * nodes + a) * Lane4.Width + l] = node;
+                        for (int i = 0; i < dim; i++) flat[((b * nodes + a) * dim + i) * Lane4.Width + l] = Coordinates[node * dim + i];
                     }
                 }
             groups.Add(new ElementGroup
@@ -351,7 +351,7 @@ public sealed partial class FeModel
                 Geometry(g, b, scratch.Gradients, scratch.Weights);
                 for (int l = 0; l < g.LanesOf(b); l++)
                     for (int q = 0; q < g.Reference.Points; q++)
-                        if (!(scratch.Weights[q][l] > 0)) { bad.Add(g.Cells[b * Lane.Width + l]); break; }
+                        if (!(scratch.Weights[q][l] > 0)) { bad.Add(g.Cells[b * Lane4.Width + l]); break; }
             }
         }
         var (all, _) = Comm.AllGather<int>(bad.ToArray());
@@ -385,5 +385,5 @@ public sealed partial class FeModel
     }
 
     /// <summary>Local node a of element e of a group.</summary>
-    internal static int NodeOf(ElementGroup g, int e, int a) => g.Nodes[(e / Lane.Width * g.NodeCount + a) * Lane.Width + e % Lane.Width];
+    internal static int NodeOf(ElementGroup g, int e, int a) => g.Nodes[(e / Lane4.Width * g.NodeCount + a) * Lane4.Width + e % Lane4.Width];
 }

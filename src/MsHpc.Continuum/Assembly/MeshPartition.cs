@@ -6,7 +6,7 @@ namespace MsHpc.Continuum.Assembly;
 /// Which rank has which cells and nodes. Every rank reads the whole mesh and derives the same partition from it: recursive coordinate
 /// bisection of the cell centroids, ties broken by cell number. A node belongs to the lowest rank among its cells. Where the law is the
 /// cost (a micro problem at every point), compact parts would give the yielding corner of a body to one rank: then the bisection goes on to
-/// pieces of eight cells, which are dealt out in turn.
+/// pieces of four cells, which are dealt out in turn.
 /// </summary>
 internal sealed class MeshPartition
 {
@@ -16,7 +16,7 @@ internal sealed class MeshPartition
     public MeshPartition(Mesh mesh, Comm comm, bool dealt = false)
     {
         Comm = comm;
-        int pieces = dealt ? Math.Max(1, mesh.CellCount / (Core.Lane.Width * comm.Size)) : 1;
+        int pieces = dealt ? Math.Max(1, mesh.CellCount / (Core.Lane4.Width * comm.Size)) : 1;
         CellRank = Bisect(mesh, comm.Size, comm.Size * pieces);
         int me = comm.Rank;
 

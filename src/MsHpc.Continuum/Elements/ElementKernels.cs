@@ -6,14 +6,14 @@ using MsHpc.Core;
 namespace MsHpc.Continuum.Elements;
 
 /// <summary>
-/// The element routine at one quadrature point, for eight elements at once (eight neighbours of one model, or the same element of eight
+/// The element routine at one quadrature point, for four elements at once (four neighbours of one model, or the same element of four
 /// representative volumes). With gradients gₐ = ∂Nₐ/∂X, displacement u and quadrature weight w·det J:
 /// <code>
 /// strain     ε = sym Σₐ uₐ ⊗ gₐ   (engineering shears)      F = 1 + Σₐ uₐ ⊗ gₐ
 /// force      fₐ += w σ·gₐ                                    fₐ += w P·gₐ
 /// stiffness  Kₐᵦ += w gₐ·C·gᵦ                                Kₐᵦ += w gₐ·(∂P/∂F)·gᵦ
 /// </code>
-/// All arrays hold one vector of eight lanes per number: gradients and displacements [node·dim + component], strain, stress [n], tangent
+/// All arrays hold one vector of four lanes per number: gradients and displacements [node·dim + component], strain, stress [n], tangent
 /// [n·n] row-major, stiffness [row·N + column] with N = nodes·dim.
 /// </summary>
 [SkipLocalsInit]
@@ -23,7 +23,7 @@ public static class ElementKernels
 
     /// <summary>Strain (or F) from displacements.</summary>
     [MethodImpl(Hot)]
-    public static void Strain(StrainSpace space, int nodes, ReadOnlySpan<Lanes> gradients, ReadOnlySpan<Lanes> u, Span<Lanes> strain)
+    public static void Strain(StrainSpace space, int nodes, ReadOnlySpan<Lanes4> gradients, ReadOnlySpan<Lanes4> u, Span<Lanes4> strain)
     {
         int dim = space.Dimension();
         Check(gradients.Length, nodes * dim, u.Length, nodes * dim, strain.Length, space.Components());
@@ -32,15 +32,15 @@ public static class ElementKernels
         ref var e = ref MemoryMarshal.GetReference(strain);
         if (dim == 2)
         {
-            Lanes h00 = Lanes.Zero, h01 = h00, h10 = h00, h11 = h00;
+            Lanes4 h00 = Lanes4.Zero, h01 = h00, h10 = h00, h11 = h00;
             for (int a = 0; a < nodes; a++)
             {
-                Lanes ux = Unsafe.Add(ref v, 2 * a), uy = Unsafe.Add(ref v, 2 * a + 1);
-                Lanes gx = Unsafe.Add(ref g, 2 * a), gy = Unsafe.Add(ref g, 2 * a + 1);
-                h00 = Lane.Fma(ux, gx, h00);
-                h01 = Lane.Fma(ux, gy, h01);
-                h10 = Lane.Fma(uy, gx, h10);
-                h11 = Lane.Fma(uy, gy, h11);
+                Lanes4 ux = Unsafe.Add(ref v, 2 * a), uy = Unsafe.Add(ref v, 2 * a + 1);
+                Lanes4 gx = Unsafe.Add(ref g, 2 * a), gy = Unsafe.Add(ref g, 2 * a + 1);
+                h00 = Lane4.Fma(ux, gx, h00);
+                h01 = Lane4.Fma(ux, gy, h01);
+                h10 = Lane4.Fma(uy, gx, h10);
+                h11 = Lane4.Fma(uy, gy, h11);
             }
             if (space == StrainSpace.PlaneSmall)
             {
@@ -50,21 +50,21 @@ public static class ElementKernels
             }
             else
             {
-                e = h00 + Lane.Of(1);
+                e = h00 + Lane4.Of(1);
                 Unsafe.Add(ref e, 1) = h01;
                 Unsafe.Add(ref e, 2) = h10;
-                Unsafe.Add(ref e, 3) = h11 + Lane.Of(1);
+                Unsafe.Add(ref e, 3) = h11 + Lane4.Of(1);
             }
             return;
         }
-        Lanes a00 = Lanes.Zero, a01 = a00, a02 = a00, a10 = a00, a11 = a00, a12 = a00, a20 = a00, a21 = a00, a22 = a00;
+        Lanes4 a00 = Lanes4.Zero, a01 = a00, a02 = a00, a10 = a00, a11 = a00, a12 = a00, a20 = a00, a21 = a00, a22 = a00;
         for (int a = 0; a < nodes; a++)
         {
-            Lanes ux = Unsafe.Add(ref v, 3 * a), uy = Unsafe.Add(ref v, 3 * a + 1), uz = Unsafe.Add(ref v, 3 * a + 2);
-            Lanes gx = Unsafe.Add(ref g, 3 * a), gy = Unsafe.Add(ref g, 3 * a + 1), gz = Unsafe.Add(ref g, 3 * a + 2);
-            a00 = Lane.Fma(ux, gx, a00); a01 = Lane.Fma(ux, gy, a01); a02 = Lane.Fma(ux, gz, a02);
-            a10 = Lane.Fma(uy, gx, a10); a11 = Lane.Fma(uy, gy, a11); a12 = Lane.Fma(uy, gz, a12);
-            a20 = Lane.Fma(uz, gx, a20); a21 = Lane.Fma(uz, gy, a21); a22 = Lane.Fma(uz, gz, a22);
+            Lanes4 ux = Unsafe.Add(ref v, 3 * a), uy = Unsafe.Add(ref v, 3 * a + 1), uz = Unsafe.Add(ref v, 3 * a + 2);
+            Lanes4 gx = Unsafe.Add(ref g, 3 * a), gy = Unsafe.Add(ref g, 3 * a + 1), gz = Unsafe.Add(ref g, 3 * a + 2);
+            a00 = Lane4.Fma(ux, gx, a00); a01 = Lane4.Fma(ux, gy, a01); a02 = Lane4.Fma(ux, gz, a02);
+            a10 = Lane4.Fma(uy, gx, a10); a11 = Lane4.Fma(uy, gy, a11); a12 = Lane4.Fma(uy, gz, a12);
+            a20 = Lane4.Fma(uz, gx, a20); a21 = Lane4.Fma(uz, gy, a21); a22 = Lane4.Fma(uz, gz, a22);
         }
         if (space == StrainSpace.SolidSmall)
         {
@@ -77,7 +77,7 @@ public static class ElementKernels
         }
         else
         {
-            var one = Lane.Of(1);
+            var one = Lane4.Of(1);
             e = a00 + one; Unsafe.Add(ref e, 1) = a01; Unsafe.Add(ref e, 2) = a02;
             Unsafe.Add(ref e, 3) = a10; Unsafe.Add(ref e, 4) = a11 + one; Unsafe.Add(ref e, 5) = a12;
             Unsafe.Add(ref e, 6) = a20; Unsafe.Add(ref e, 7) = a21; Unsafe.Add(ref e, 8) = a22 + one;
@@ -86,8 +86,8 @@ public static class ElementKernels
 
     /// <summary>Adds w Bᵀ·stress to the nodal forces.</summary>
     [MethodImpl(Hot)]
-    public static void AddForce(StrainSpace space, int nodes, ReadOnlySpan<Lanes> gradients, ReadOnlySpan<Lanes> stress, Lanes weight,
-        Span<Lanes> force)
+    public static void AddForce(StrainSpace space, int nodes, ReadOnlySpan<Lanes4> gradients, ReadOnlySpan<Lanes4> stress, Lanes4 weight,
+        Span<Lanes4> force)
     {
         int dim = space.Dimension();
         Check(gradients.Length, nodes * dim, force.Length, nodes * dim, stress.Length, space.Components());
@@ -96,19 +96,19 @@ public static class ElementKernels
         if (dim == 2)
         {
             bool small = space == StrainSpace.PlaneSmall;
-            Lanes s00 = weight * stress[0], s01 = weight * stress[small ? 2 : 1], s10 = small ? s01 : weight * stress[2];
-            Lanes s11 = weight * stress[small ? 1 : 3];
+            Lanes4 s00 = weight * stress[0], s01 = weight * stress[small ? 2 : 1], s10 = small ? s01 : weight * stress[2];
+            Lanes4 s11 = weight * stress[small ? 1 : 3];
             for (int a = 0; a < nodes; a++)
             {
-                Lanes gx = Unsafe.Add(ref g, 2 * a), gy = Unsafe.Add(ref g, 2 * a + 1);
+                Lanes4 gx = Unsafe.Add(ref g, 2 * a), gy = Unsafe.Add(ref g, 2 * a + 1);
                 ref var fa = ref Unsafe.Add(ref f, 2 * a);
-                fa = Lane.Fma(s00, gx, Lane.Fma(s01, gy, fa));
+                fa = Lane4.Fma(s00, gx, Lane4.Fma(s01, gy, fa));
                 fa = ref Unsafe.Add(ref fa, 1);
-                fa = Lane.Fma(s10, gx, Lane.Fma(s11, gy, fa));
+                fa = Lane4.Fma(s10, gx, Lane4.Fma(s11, gy, fa));
             }
             return;
         }
-        Lanes t00, t01, t02, t10, t11, t12, t20, t21, t22;
+        Lanes4 t00, t01, t02, t10, t11, t12, t20, t21, t22;
         if (space == StrainSpace.SolidSmall)
         {
             t00 = weight * stress[0]; t11 = weight * stress[1]; t22 = weight * stress[2];
@@ -122,13 +122,13 @@ public static class ElementKernels
         }
         for (int a = 0; a < nodes; a++)
         {
-            Lanes gx = Unsafe.Add(ref g, 3 * a), gy = Unsafe.Add(ref g, 3 * a + 1), gz = Unsafe.Add(ref g, 3 * a + 2);
+            Lanes4 gx = Unsafe.Add(ref g, 3 * a), gy = Unsafe.Add(ref g, 3 * a + 1), gz = Unsafe.Add(ref g, 3 * a + 2);
             ref var fa = ref Unsafe.Add(ref f, 3 * a);
-            fa = Lane.Fma(t00, gx, Lane.Fma(t01, gy, Lane.Fma(t02, gz, fa)));
+            fa = Lane4.Fma(t00, gx, Lane4.Fma(t01, gy, Lane4.Fma(t02, gz, fa)));
             fa = ref Unsafe.Add(ref fa, 1);
-            fa = Lane.Fma(t10, gx, Lane.Fma(t11, gy, Lane.Fma(t12, gz, fa)));
+            fa = Lane4.Fma(t10, gx, Lane4.Fma(t11, gy, Lane4.Fma(t12, gz, fa)));
             fa = ref Unsafe.Add(ref fa, 1);
-            fa = Lane.Fma(t20, gx, Lane.Fma(t21, gy, Lane.Fma(t22, gz, fa)));
+            fa = Lane4.Fma(t20, gx, Lane4.Fma(t21, gy, Lane4.Fma(t22, gz, fa)));
         }
     }
 
@@ -141,8 +141,8 @@ public static class ElementKernels
     /// <param name="symmetric">Only the lower triangle of node blocks (column node ≤ row node) is computed.</param>
     /// <param name="stiffness">N × N, accumulated.</param>
     [MethodImpl(Hot)]
-    public static void AddStiffness(StrainSpace space, int nodes, ReadOnlySpan<Lanes> gradients, ReadOnlySpan<Lanes> tangent, Lanes weight,
-        bool symmetric, Span<Lanes> stiffness)
+    public static void AddStiffness(StrainSpace space, int nodes, ReadOnlySpan<Lanes4> gradients, ReadOnlySpan<Lanes4> tangent, Lanes4 weight,
+        bool symmetric, Span<Lanes4> stiffness)
     {
         int dim = space.Dimension(), n = space.Components(), size = nodes * dim;
         Check(gradients.Length, size, tangent.Length, n * n, stiffness.Length, size * size);
@@ -159,31 +159,31 @@ public static class ElementKernels
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Lanes At(ref Lanes first, int index) => Unsafe.Add(ref first, index);
+    private static Lanes4 At(ref Lanes4 first, int index) => Unsafe.Add(ref first, index);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Add2(ref Lanes at, Lanes a, Lanes b, Lanes c, Lanes d) => at = Lane.Fma(a, b, Lane.Fma(c, d, at));
+    private static void Add2(ref Lanes4 at, Lanes4 a, Lanes4 b, Lanes4 c, Lanes4 d) => at = Lane4.Fma(a, b, Lane4.Fma(c, d, at));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Add3(ref Lanes at, Lanes a, Lanes b, Lanes c, Lanes d, Lanes e, Lanes f) =>
-        at = Lane.Fma(a, b, Lane.Fma(c, d, Lane.Fma(e, f, at)));
+    private static void Add3(ref Lanes4 at, Lanes4 a, Lanes4 b, Lanes4 c, Lanes4 d, Lanes4 e, Lanes4 f) =>
+        at = Lane4.Fma(a, b, Lane4.Fma(c, d, Lane4.Fma(e, f, at)));
 
     [MethodImpl(Hot)]
-    private static void PlaneSmall(ref Lanes g, ref Lanes c, ref Lanes k, int nodes, Lanes w, bool symmetric)
+    private static void PlaneSmall(ref Lanes4 g, ref Lanes4 c, ref Lanes4 k, int nodes, Lanes4 w, bool symmetric)
     {
         int size = 2 * nodes;
-        Lanes c00 = w * c, c01 = w * At(ref c, 1), c02 = w * At(ref c, 2);
-        Lanes c10 = w * At(ref c, 3), c11 = w * At(ref c, 4), c12 = w * At(ref c, 5);
-        Lanes c20 = w * At(ref c, 6), c21 = w * At(ref c, 7), c22 = w * At(ref c, 8);
+        Lanes4 c00 = w * c, c01 = w * At(ref c, 1), c02 = w * At(ref c, 2);
+        Lanes4 c10 = w * At(ref c, 3), c11 = w * At(ref c, 4), c12 = w * At(ref c, 5);
+        Lanes4 c20 = w * At(ref c, 6), c21 = w * At(ref c, 7), c22 = w * At(ref c, 8);
         for (int b = 0; b < nodes; b++)
         {
-            Lanes gx = At(ref g, 2 * b), gy = At(ref g, 2 * b + 1);
+            Lanes4 gx = At(ref g, 2 * b), gy = At(ref g, 2 * b + 1);
             // columns of w·C·B for the two displacements of node b
-            Lanes x0 = Lane.Fma(c00, gx, c02 * gy), x1 = Lane.Fma(c10, gx, c12 * gy), x2 = Lane.Fma(c20, gx, c22 * gy);
-            Lanes y0 = Lane.Fma(c01, gy, c02 * gx), y1 = Lane.Fma(c11, gy, c12 * gx), y2 = Lane.Fma(c21, gy, c22 * gx);
+            Lanes4 x0 = Lane4.Fma(c00, gx, c02 * gy), x1 = Lane4.Fma(c10, gx, c12 * gy), x2 = Lane4.Fma(c20, gx, c22 * gy);
+            Lanes4 y0 = Lane4.Fma(c01, gy, c02 * gx), y1 = Lane4.Fma(c11, gy, c12 * gx), y2 = Lane4.Fma(c21, gy, c22 * gx);
             for (int a = symmetric ? b : 0; a < nodes; a++)
             {
-                Lanes hx = At(ref g, 2 * a), hy = At(ref g, 2 * a + 1);
+                Lanes4 hx = At(ref g, 2 * a), hy = At(ref g, 2 * a + 1);
                 ref var at = ref Unsafe.Add(ref k, 2 * a * size + 2 * b);
                 Add2(ref at, hx, x0, hy, x2);
                 Add2(ref Unsafe.Add(ref at, 1), hx, y0, hy, y2);
@@ -195,19 +195,19 @@ public static class ElementKernels
     }
 
     [MethodImpl(Hot)]
-    private static void PlaneFinite(ref Lanes g, ref Lanes c, ref Lanes k, int nodes, Lanes w, bool symmetric)
+    private static void PlaneFinite(ref Lanes4 g, ref Lanes4 c, ref Lanes4 k, int nodes, Lanes4 w, bool symmetric)
     {
         int size = 2 * nodes;
         for (int b = 0; b < nodes; b++)
         {
-            Lanes gx = w * At(ref g, 2 * b), gy = w * At(ref g, 2 * b + 1);
-            Lanes x0 = Lane.Fma(At(ref c, 0), gx, At(ref c, 1) * gy), y0 = Lane.Fma(At(ref c, 2), gx, At(ref c, 3) * gy);
-            Lanes x1 = Lane.Fma(At(ref c, 4), gx, At(ref c, 5) * gy), y1 = Lane.Fma(At(ref c, 6), gx, At(ref c, 7) * gy);
-            Lanes x2 = Lane.Fma(At(ref c, 8), gx, At(ref c, 9) * gy), y2 = Lane.Fma(At(ref c, 10), gx, At(ref c, 11) * gy);
-            Lanes x3 = Lane.Fma(At(ref c, 12), gx, At(ref c, 13) * gy), y3 = Lane.Fma(At(ref c, 14), gx, At(ref c, 15) * gy);
+            Lanes4 gx = w * At(ref g, 2 * b), gy = w * At(ref g, 2 * b + 1);
+            Lanes4 x0 = Lane4.Fma(At(ref c, 0), gx, At(ref c, 1) * gy), y0 = Lane4.Fma(At(ref c, 2), gx, At(ref c, 3) * gy);
+            Lanes4 x1 = Lane4.Fma(At(ref c, 4), gx, At(ref c, 5) * gy), y1 = Lane4.Fma(At(ref c, 6), gx, At(ref c, 7) * gy);
+            Lanes4 x2 = Lane4.Fma(At(ref c, 8), gx, At(ref c, 9) * gy), y2 = Lane4.Fma(At(ref c, 10), gx, At(ref c, 11) * gy);
+            Lanes4 x3 = Lane4.Fma(At(ref c, 12), gx, At(ref c, 13) * gy), y3 = Lane4.Fma(At(ref c, 14), gx, At(ref c, 15) * gy);
             for (int a = symmetric ? b : 0; a < nodes; a++)
             {
-                Lanes hx = At(ref g, 2 * a), hy = At(ref g, 2 * a + 1);
+                Lanes4 hx = At(ref g, 2 * a), hy = At(ref g, 2 * a + 1);
                 ref var at = ref Unsafe.Add(ref k, 2 * a * size + 2 * b);
                 Add2(ref at, hx, x0, hy, x1);
                 Add2(ref Unsafe.Add(ref at, 1), hx, y0, hy, y1);
@@ -219,29 +219,29 @@ public static class ElementKernels
     }
 
     [MethodImpl(Hot)]
-    private static void SolidSmall(ref Lanes g, ref Lanes c, ref Lanes k, int nodes, Lanes w, bool symmetric)
+    private static void SolidSmall(ref Lanes4 g, ref Lanes4 c, ref Lanes4 k, int nodes, Lanes4 w, bool symmetric)
     {
         int size = 3 * nodes;
-        Span<Lanes> cb = stackalloc Lanes[18]; // w·C·B of one node, 6 × 3
+        Span<Lanes4> cb = stackalloc Lanes4[18]; // w·C·B of one node, 6 × 3
         ref var d = ref MemoryMarshal.GetReference(cb);
         for (int b = 0; b < nodes; b++)
         {
-            Lanes gx = w * At(ref g, 3 * b), gy = w * At(ref g, 3 * b + 1), gz = w * At(ref g, 3 * b + 2);
+            Lanes4 gx = w * At(ref g, 3 * b), gy = w * At(ref g, 3 * b + 1), gz = w * At(ref g, 3 * b + 2);
             for (int r = 0; r < 6; r++)
             {
                 ref var row = ref Unsafe.Add(ref c, 6 * r);
-                Lanes cyz = At(ref row, 3), cxz = At(ref row, 4), cxy = At(ref row, 5);
-                Unsafe.Add(ref d, 3 * r) = Lane.Fma(row, gx, Lane.Fma(cxz, gz, cxy * gy));
-                Unsafe.Add(ref d, 3 * r + 1) = Lane.Fma(At(ref row, 1), gy, Lane.Fma(cyz, gz, cxy * gx));
-                Unsafe.Add(ref d, 3 * r + 2) = Lane.Fma(At(ref row, 2), gz, Lane.Fma(cyz, gy, cxz * gx));
+                Lanes4 cyz = At(ref row, 3), cxz = At(ref row, 4), cxy = At(ref row, 5);
+                Unsafe.Add(ref d, 3 * r) = Lane4.Fma(row, gx, Lane4.Fma(cxz, gz, cxy * gy));
+                Unsafe.Add(ref d, 3 * r + 1) = Lane4.Fma(At(ref row, 1), gy, Lane4.Fma(cyz, gz, cxy * gx));
+                Unsafe.Add(ref d, 3 * r + 2) = Lane4.Fma(At(ref row, 2), gz, Lane4.Fma(cyz, gy, cxz * gx));
             }
             for (int a = symmetric ? b : 0; a < nodes; a++)
             {
-                Lanes hx = At(ref g, 3 * a), hy = At(ref g, 3 * a + 1), hz = At(ref g, 3 * a + 2);
+                Lanes4 hx = At(ref g, 3 * a), hy = At(ref g, 3 * a + 1), hz = At(ref g, 3 * a + 2);
                 ref var at = ref Unsafe.Add(ref k, 3 * a * size + 3 * b);
                 for (int j = 0; j < 3; j++)
                 {
-                    Lanes yz = At(ref d, 9 + j), xz = At(ref d, 12 + j), xy = At(ref d, 15 + j);
+                    Lanes4 yz = At(ref d, 9 + j), xz = At(ref d, 12 + j), xy = At(ref d, 15 + j);
                     Add3(ref Unsafe.Add(ref at, j), hx, At(ref d, j), hz, xz, hy, xy);
                     Add3(ref Unsafe.Add(ref at, size + j), hy, At(ref d, 3 + j), hz, yz, hx, xy);
                     Add3(ref Unsafe.Add(ref at, 2 * size + j), hz, At(ref d, 6 + j), hy, yz, hx, xz);
@@ -251,22 +251,22 @@ public static class ElementKernels
     }
 
     [MethodImpl(Hot)]
-    private static void SolidFinite(ref Lanes g, ref Lanes c, ref Lanes k, int nodes, Lanes w, bool symmetric)
+    private static void SolidFinite(ref Lanes4 g, ref Lanes4 c, ref Lanes4 k, int nodes, Lanes4 w, bool symmetric)
     {
         int size = 3 * nodes;
-        Span<Lanes> cb = stackalloc Lanes[27]; // w·(∂P/∂F)·g of one node: 9 × 3
+        Span<Lanes4> cb = stackalloc Lanes4[27]; // w·(∂P/∂F)·g of one node: 9 × 3
         ref var d = ref MemoryMarshal.GetReference(cb);
         for (int b = 0; b < nodes; b++)
         {
-            Lanes gx = w * At(ref g, 3 * b), gy = w * At(ref g, 3 * b + 1), gz = w * At(ref g, 3 * b + 2);
+            Lanes4 gx = w * At(ref g, 3 * b), gy = w * At(ref g, 3 * b + 1), gz = w * At(ref g, 3 * b + 2);
             for (int r = 0; r < 27; r++)
             {
                 ref var row = ref Unsafe.Add(ref c, 3 * r);
-                Unsafe.Add(ref d, r) = Lane.Fma(row, gx, Lane.Fma(At(ref row, 1), gy, At(ref row, 2) * gz));
+                Unsafe.Add(ref d, r) = Lane4.Fma(row, gx, Lane4.Fma(At(ref row, 1), gy, At(ref row, 2) * gz));
             }
             for (int a = symmetric ? b : 0; a < nodes; a++)
             {
-                Lanes hx = At(ref g, 3 * a), hy = At(ref g, 3 * a + 1), hz = At(ref g, 3 * a + 2);
+                Lanes4 hx = At(ref g, 3 * a), hy = At(ref g, 3 * a + 1), hz = At(ref g, 3 * a + 2);
                 ref var at = ref Unsafe.Add(ref k, 3 * a * size + 3 * b);
                 for (int i = 0; i < 3; i++)
                     for (int j = 0; j < 3; j++)

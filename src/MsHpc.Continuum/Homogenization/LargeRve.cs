@@ -16,7 +16,7 @@ public sealed record RveResponse(double[] Strain, double[] Stress, double HillMa
 
 /// <summary>
 /// One RVE of any size, solved by an <see cref="ILinearSolver"/>: for effective properties of large voxel images and for loading paths. The
-/// points of FE² use <see cref="RveMaterial"/>, which solves eight small ones at once by the same equations.
+/// points of FE² use <see cref="RveMaterial"/>, which solves four small ones at once by the same equations.
 /// </summary>
 /// <remarks>
 /// Reduced equations and tangent as in <see cref="RveModel"/>. The coupling ∂f/∂ε̄ comes from the stiffness applied to the affine
@@ -381,7 +381,7 @@ public sealed class LargeRve : IDisposable
         public bool Evaluate(in MaterialBatch batch)
         {
             batch.Tangent.Clear();
-            for (int k = 0; k < batch.Stress.Length; k++) batch.Stress[k] = k / Lane.Width % space.Components() == Component ? 1 : 0;
+            for (int k = 0; k < batch.Stress.Length; k++) batch.Stress[k] = k / Lane4.Width % space.Components() == Component ? 1 : 0;
             return true;
         }
     }

@@ -17,7 +17,7 @@ public static class RveFields
     {
         var model = material.Model;
         var mesh = model.Mesh;
-        int dim = mesh.Dimension, n = model.Space.Components(), w = Lane.Width, lane = point.Lane;
+        int dim = mesh.Dimension, n = model.Space.Components(), w = Lane4.Width, lane = point.Lane;
         double[] fluctuation = material.Fluctuation(point.State, lane), displacement = (double[])fluctuation.Clone();
         var (low, _) = BoxSides.Bounds(mesh);
         var gradient = Gradient(model.Space, point.Strain);
@@ -33,7 +33,7 @@ public static class RveFields
         Span<double> h = stackalloc double[9];
         foreach (var group in model.Groups)
         {
-            // The state of a group is that of its points, one after the other, eight copies in the lanes: a batch as it stands.
+            // The state of a group is that of its points, one after the other, four copies in the lanes: a batch as it stands.
             int points = group.Points, blocks = group.Cells.Count * points, size = group.Material.StateSize, own = group.Material.OutputNames.Count;
             double[] e = new double[blocks * n * w], s = new double[blocks * n * w], newState = new double[blocks * size * w], o = new double[blocks * own * w];
             for (int c = 0; c < group.Cells.Count; c++)

@@ -10,7 +10,7 @@ namespace MsHpc.Continuum.Homogenization;
 /// averages of stress and the condensed tangent come out. Used at the points of a macro mesh this is FE².
 /// </summary>
 /// <remarks>
-/// Blocks of eight copies are solved independently over the threads of a team, so results do not depend on threads or on which rank solves
+/// Blocks of four copies are solved independently over the threads of a team, so results do not depend on threads or on which rank solves
 /// which block. The first-order scheme assumes that the macro strain hardly varies over the RVE (ℓ ≪ L).
 /// </remarks>
 public sealed class RveMaterial : IMaterial
@@ -56,10 +56,10 @@ public sealed class RveMaterial : IMaterial
     /// <inheritdoc/>
     public void InitializeState(Span<double> state, int blocks)
     {
-        var one = new double[StateSize * Lane.Width];
+        var one = new double[StateSize * Lane4.Width];
         foreach (var group in Model.Groups)
             group.Material.InitializeState(
-                one.AsSpan(group.StateOffset * Lane.Width, group.Cells.Count * group.Points * group.Material.StateSize * Lane.Width),
+                one.AsSpan(group.StateOffset * Lane4.Width, group.Cells.Count * group.Points * group.Material.StateSize * Lane4.Width),
                 group.Cells.Count * group.Points);
         for (int b = 0; b < blocks; b++) one.CopyTo(state[(b * one.Length)..]);
     }
@@ -80,25 +80,25 @@ public sealed class RveMaterial : IMaterial
         return true;
     }
 
-    /// <summary>Solves one block of eight copies.</summary>
+    /// <summary>Solves one block of four copies.</summary>
     /// <param name="blocks">The arrays.</param>
     /// <param name="block">Its number in them.</param>
     /// <param name="worker">Thread of <see cref="Team"/> that calls.</param>
-    /// <returns>Lanes that failed; also written to the blocks' array of failures when there is one.</returns>
+    /// <returns>Lanes4 that failed; also written to the blocks' array of failures when there is one.</returns>
     public unsafe byte Solve(in RveBlocks blocks, int block, int worker)
     {
-        int n = Space.Components(), width = Lane.Width;
+        int n = Space.Components(), width = Lane4.Width;
         long s = (long)StateSize * width;
         var tangent = blocks.Tangent is null ? [] : Vectors(blocks.Tangent + (long)block * n * n * width, n * n);
         byte bad = _solvers[worker].Solve(
             Vectors(blocks.Strain + (long)block * n * width, n), Vectors(blocks.Old + block * s, StateSize),
             Vectors(blocks.State + block * s, StateSize), Vectors(blocks.Stress + (long)block * n * width, n), tangent,
-            blocks.Active is null ? (byte)0xff : blocks.Active[block], blocks.Time, blocks.Step);
+            blocks.Active is null ? Lane4.All : blocks.Active[block], blocks.Time, blocks.Step);
         if (blocks.Failed is not null) blocks.Failed[block] = bad;
         return bad;
     }
 
-    private static unsafe Span<Lanes> Vectors(double* at, int count) => new(at, count);
+    private static unsafe Span<Lanes4> Vectors(double* at, int count) => new(at, count);
 
     /// <inheritdoc/>
     public IReadOnlyList<string> OutputNames { get; } = ["hill_mandel", "micro_iterations", "micro_unstable"];
@@ -107,8 +107,8 @@ public sealed class RveMaterial : IMaterial
     public void GetOutputs(in MaterialBatch batch, Span<double> outputs)
     {
         for (int b = 0; b < batch.Blocks; b++)
-            batch.NewState.Slice((b * StateSize + Model.HistoryOffset) * Lane.Width, RveModel.HistorySize * Lane.Width)
-                .CopyTo(outputs[(b * RveModel.HistorySize * Lane.Width)..]);
+            batch.NewState.Slice((b * StateSize + Model.HistoryOffset) * Lane4.Width, RveModel.HistorySize * Lane4.Width)
+                .CopyTo(outputs[(b * RveModel.HistorySize * Lane4.Width)..]);
     }
 
     /// <summary>Displacement u − ū at the RVE's nodes of one copy, in the job's length unit: its fluctuation ũ.</summary>
@@ -117,10 +117,10 @@ public sealed class RveMaterial : IMaterial
     /// <returns>Dimension numbers per node.</returns>
     public double[] Fluctuation(ReadOnlySpan<double> state, int point)
     {
-        var block = MemoryMarshal.Cast<double, Lanes>(state.Slice(point / Lane.Width * StateSize * Lane.Width, StateSize * Lane.Width));
-        var nodal = new Lanes[Model.Mesh.NodeCount * Model.Mesh.Dimension];
+        var block = MemoryMarshal.Cast<double, Lanes4>(state.Slice(point / Lane4.Width * StateSize * Lane4.Width, StateSize * Lane4.Width));
+        var nodal = new Lanes4[Model.Mesh.NodeCount * Model.Mesh.Dimension];
         _solvers[0].Fluctuation(block, nodal);
-        return [.. nodal.Select(v => v[point % Lane.Width])];
+        return [.. nodal.Select(v => v[point % Lane4.Width])];
     }
 }
 
@@ -143,10 +143,10 @@ public readonly unsafe struct RveBlocks(double* strain, double* old, double* sta
     /// <summary>Macro tangent.</summary>
     public readonly double* Tangent = tangent;
 
-    /// <summary>Lanes in use.</summary>
+    /// <summary>Lanes4 in use.</summary>
     public readonly byte* Active = active;
 
-    /// <summary>Lanes that failed.</summary>
+    /// <summary>Lanes4 that failed.</summary>
     public readonly byte* Failed = failed;
 
     /// <summary>End of the step.</summary>

@@ -119,7 +119,7 @@ public sealed class RveModel
     /// finite strain) and the unit roundoff this is what rounding leaves of a residual, however small the stress is.</summary>
     private double ElasticForces()
     {
-        int n = Space.Components(), dim = Mesh.Dimension, w = Lane.Width;
+        int n = Space.Components(), dim = Mesh.Dimension, w = Lane4.Width;
         double sum = 0;
         foreach (var group in Groups)
         {
@@ -129,7 +129,7 @@ public sealed class RveModel
             if (size > 0) group.Material.InitializeState(old, 1);
             group.Material.Evaluate(new MaterialBatch
             {
-                Blocks = 1, Active = new byte[] { 0xff }, Strain = strain, OldState = old, NewState = state, Stress = stress, Tangent = tangent,
+                Blocks = 1, Active = new byte[] { Lane4.All }, Strain = strain, OldState = old, NewState = state, Stress = stress, Tangent = tangent,
                 Time = 0, TimeStep = 0, Failed = new byte[1],
             });
             double stiffness = tangent.Max(Math.Abs);

@@ -137,31 +137,31 @@ public readonly struct AnisotropicElastic<TSolid>(Stiffness6 stiffness) : ILaw<A
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public Lanes Evaluate<TTangent>(ref readonly Lanes strain, ref readonly Lanes oldState, ref Lanes newState, ref Lanes stress,
-        ref Lanes tangent) where TTangent : struct, IFlag
+    public Lanes4 Evaluate<TTangent>(ref readonly Lanes4 strain, ref readonly Lanes4 oldState, ref Lanes4 newState, ref Lanes4 stress,
+        ref Lanes4 tangent) where TTangent : struct, IFlag
     {
         int n = TSolid.Value ? 6 : 3;
         for (int i = 0; i < n; i++)
         {
             int row = TSolid.Value ? i * 6 : (i + i / 2 * 3) * 6; // rows 0, 1, 5 in the plane
-            var sum = Lanes.Zero;
+            var sum = Lanes4.Zero;
             for (int j = 0; j < n; j++)
             {
-                var c = Lane.Of(_c[row + (TSolid.Value ? j : j + j / 2 * 3)]);
-                sum = Lane.Fma(c, Get(in strain, j), sum);
+                var c = Lane4.Of(_c[row + (TSolid.Value ? j : j + j / 2 * 3)]);
+                sum = Lane4.Fma(c, Get(in strain, j), sum);
                 if (TTangent.Value) Ref(ref tangent, i * n + j) = c;
             }
             Ref(ref stress, i) = sum;
         }
-        return Lanes.Zero;
+        return Lanes4.Zero;
     }
 
     /// <inheritdoc/>
-    public void OutOfPlane(ref readonly Lanes strain, ref readonly Lanes newState, out Lanes zz, out Lanes yz, out Lanes xz)
+    public void OutOfPlane(ref readonly Lanes4 strain, ref readonly Lanes4 newState, out Lanes4 zz, out Lanes4 yz, out Lanes4 xz)
     {
-        Lanes xx = Get(in strain, 0), yy = Get(in strain, 1), xy = Get(in strain, 2);
-        zz = Lane.Of(_c[12]) * xx + Lane.Of(_c[13]) * yy + Lane.Of(_c[17]) * xy;
-        yz = Lane.Of(_c[18]) * xx + Lane.Of(_c[19]) * yy + Lane.Of(_c[23]) * xy;
-        xz = Lane.Of(_c[24]) * xx + Lane.Of(_c[25]) * yy + Lane.Of(_c[29]) * xy;
+        Lanes4 xx = Get(in strain, 0), yy = Get(in strain, 1), xy = Get(in strain, 2);
+        zz = Lane4.Of(_c[12]) * xx + Lane4.Of(_c[13]) * yy + Lane4.Of(_c[17]) * xy;
+        yz = Lane4.Of(_c[18]) * xx + Lane4.Of(_c[19]) * yy + Lane4.Of(_c[23]) * xy;
+        xz = Lane4.Of(_c[24]) * xx + Lane4.Of(_c[25]) * yy + Lane4.Of(_c[29]) * xy;
     }
 }

@@ -9,7 +9,7 @@ namespace MsHpc.Continuum.Materials;
 [InlineArray(9)]
 internal struct LaneTensor
 {
-    private Lanes _first;
+    private Lanes4 _first;
 }
 
 /// <summary>What finite-strain kernels share.</summary>
@@ -20,25 +20,25 @@ internal static class FiniteStrain
     /// </summary>
     /// <returns>Mask of the replaced lanes.</returns>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Lanes Load<TSolid>(ref readonly Lanes strain, ref Lanes f, out Lanes jacobian) where TSolid : struct, IFlag
+    public static Lanes4 Load<TSolid>(ref readonly Lanes4 strain, ref Lanes4 f, out Lanes4 jacobian) where TSolid : struct, IFlag
     {
         int d = TSolid.Value ? 3 : 2;
         jacobian = TSolid.Value
-            ? Lane.Fma(Get(in strain, 0), Minor(in strain, 4, 8, 5, 7), Lane.Fma(Get(in strain, 1), Minor(in strain, 5, 6, 3, 8),
+            ? Lane4.Fma(Get(in strain, 0), Minor(in strain, 4, 8, 5, 7), Lane4.Fma(Get(in strain, 1), Minor(in strain, 5, 6, 3, 8),
                 Get(in strain, 2) * Minor(in strain, 3, 7, 4, 6)))
             : Minor(in strain, 0, 3, 1, 2);
-        var bad = ~(Vector512.GreaterThan(jacobian, Lane.Of(1e-300)) & Vector512.LessThan(jacobian, Lane.Of(1e300)));
-        jacobian = Lane.Select(bad, Lanes.One, jacobian);
+        var bad = ~(Vector256.GreaterThan(jacobian, Lane4.Of(1e-300)) & Vector256.LessThan(jacobian, Lane4.Of(1e300)));
+        jacobian = Lane4.Select(bad, Lanes4.One, jacobian);
         for (int k = 0; k < d * d; k++)
-            Ref(ref f, k) = Lane.Select(bad, k % (d + 1) == 0 ? Lanes.One : Lanes.Zero, Get(in strain, k));
+            Ref(ref f, k) = Lane4.Select(bad, k % (d + 1) == 0 ? Lanes4.One : Lanes4.Zero, Get(in strain, k));
         return bad;
     }
 
     /// <summary>F⁻ᵀ.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void InverseTranspose<TSolid>(ref Lanes f, Lanes jacobian, ref Lanes result) where TSolid : struct, IFlag
+    public static void InverseTranspose<TSolid>(ref Lanes4 f, Lanes4 jacobian, ref Lanes4 result) where TSolid : struct, IFlag
     {
-        var inverse = Lanes.One / jacobian;
+        var inverse = Lanes4.One / jacobian;
         if (TSolid.Value)
         {
             Ref(ref result, 0) = Minor(in f, 4, 8, 5, 7) * inverse;
@@ -61,6 +61,6 @@ internal static class FiniteStrain
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Lanes Minor(ref readonly Lanes t, int a, int b, int c, int d)
-        => Lane.Fma(Get(in t, a), Get(in t, b), -(Get(in t, c) * Get(in t, d)));
+    private static Lanes4 Minor(ref readonly Lanes4 t, int a, int b, int c, int d)
+        => Lane4.Fma(Get(in t, a), Get(in t, b), -(Get(in t, c) * Get(in t, d)));
 }

@@ -42,13 +42,13 @@ public static class StrainSpaces
 }
 
 /// <summary>
-/// Many material points at once. Points come in blocks of eight lanes (<see cref="MsHpc.Core.Lane.Width"/>); every array is an array of blocks:
+/// Many material points at once. Points come in blocks of four lanes (<see cref="MsHpc.Core.Lane4.Width"/>); every array is an array of blocks:
 /// component c of lane l of block b of a field with n components stands at [(b·n + c)·8 + l], so one block is contiguous and one
 /// component of it is one vector. Idle lanes (padding) hold harmless strain and valid state; what comes out of them is not used.
 /// </summary>
 public readonly ref struct MaterialBatch
 {
-    /// <summary>Number of blocks of eight points.</summary>
+    /// <summary>Number of blocks of four points.</summary>
     public required int Blocks { get; init; }
 
     /// <summary>Bit l of entry b is set when lane l of block b is a real point. Empty: all are.</summary>

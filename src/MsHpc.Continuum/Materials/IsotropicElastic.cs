@@ -26,18 +26,18 @@ public readonly struct IsotropicElastic<TSolid>(double lambda, double mu) : ILaw
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public Lanes Evaluate<TTangent>(ref readonly Lanes strain, ref readonly Lanes oldState, ref Lanes newState, ref Lanes stress,
-        ref Lanes tangent) where TTangent : struct, IFlag
+    public Lanes4 Evaluate<TTangent>(ref readonly Lanes4 strain, ref readonly Lanes4 oldState, ref Lanes4 newState, ref Lanes4 stress,
+        ref Lanes4 tangent) where TTangent : struct, IFlag
     {
-        Lanes lambda = Lane.Of(_lambda), mu = Lane.Of(_mu), mu2 = mu + mu;
-        Lanes xx = Get(in strain, 0), yy = Get(in strain, 1);
+        Lanes4 lambda = Lane4.Of(_lambda), mu = Lane4.Of(_mu), mu2 = mu + mu;
+        Lanes4 xx = Get(in strain, 0), yy = Get(in strain, 1);
         if (TSolid.Value)
         {
             var zz = Get(in strain, 2);
             var p = lambda * (xx + yy + zz);
-            Ref(ref stress, 0) = Lane.Fma(mu2, xx, p);
-            Ref(ref stress, 1) = Lane.Fma(mu2, yy, p);
-            Ref(ref stress, 2) = Lane.Fma(mu2, zz, p);
+            Ref(ref stress, 0) = Lane4.Fma(mu2, xx, p);
+            Ref(ref stress, 1) = Lane4.Fma(mu2, yy, p);
+            Ref(ref stress, 2) = Lane4.Fma(mu2, zz, p);
             Ref(ref stress, 3) = mu * Get(in strain, 3);
             Ref(ref stress, 4) = mu * Get(in strain, 4);
             Ref(ref stress, 5) = mu * Get(in strain, 5);
@@ -45,19 +45,19 @@ public readonly struct IsotropicElastic<TSolid>(double lambda, double mu) : ILaw
         else
         {
             var p = lambda * (xx + yy);
-            Ref(ref stress, 0) = Lane.Fma(mu2, xx, p);
-            Ref(ref stress, 1) = Lane.Fma(mu2, yy, p);
+            Ref(ref stress, 0) = Lane4.Fma(mu2, xx, p);
+            Ref(ref stress, 1) = Lane4.Fma(mu2, yy, p);
             Ref(ref stress, 2) = mu * Get(in strain, 2);
         }
         if (TTangent.Value) Isotropy.StoreTangent<TSolid>(ref tangent, lambda, mu);
-        return Lanes.Zero;
+        return Lanes4.Zero;
     }
 
     /// <inheritdoc/>
-    public void OutOfPlane(ref readonly Lanes strain, ref readonly Lanes newState, out Lanes zz, out Lanes yz, out Lanes xz)
+    public void OutOfPlane(ref readonly Lanes4 strain, ref readonly Lanes4 newState, out Lanes4 zz, out Lanes4 yz, out Lanes4 xz)
     {
-        zz = Lane.Of(_lambda) * (Get(in strain, 0) + Get(in strain, 1));
-        yz = xz = Lanes.Zero;
+        zz = Lane4.Of(_lambda) * (Get(in strain, 0) + Get(in strain, 1));
+        yz = xz = Lanes4.Zero;
     }
 }
 
@@ -70,10 +70,10 @@ internal static class Isotropy
 
     /// <summary>Stores λ 1⊗1 + 2μ I in Voigt form.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void StoreTangent<TSolid>(ref Lanes c, Lanes lambda, Lanes mu) where TSolid : struct, IFlag
+    public static void StoreTangent<TSolid>(ref Lanes4 c, Lanes4 lambda, Lanes4 mu) where TSolid : struct, IFlag
     {
         var diagonal = lambda + (mu + mu);
-        var zero = Lanes.Zero;
+        var zero = Lanes4.Zero;
         if (TSolid.Value)
         {
             for (int k = 0; k < 36; k++) Ref(ref c, k) = zero;

@@ -60,21 +60,21 @@ public readonly struct J2Plasticity<TSolid, TVoce> : ILaw<J2Plasticity<TSolid, T
     public static string? Extra => "equivalent_plastic_strain";
 
     /// <inheritdoc/>
-    public Lanes GetExtra(ref readonly Lanes newState) => Get(in newState, TSolid.Value ? 5 : 3);
+    public Lanes4 GetExtra(ref readonly Lanes4 newState) => Get(in newState, TSolid.Value ? 5 : 3);
 
     /// <inheritdoc/>
     public J2Plasticity<TSolid, TVoce> ForStep(double timeStep) => this;
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public Lanes Evaluate<TTangent>(ref readonly Lanes strain, ref readonly Lanes oldState, ref Lanes newState, ref Lanes stress,
-        ref Lanes tangent) where TTangent : struct, IFlag
+    public Lanes4 Evaluate<TTangent>(ref readonly Lanes4 strain, ref readonly Lanes4 oldState, ref Lanes4 newState, ref Lanes4 stress,
+        ref Lanes4 tangent) where TTangent : struct, IFlag
     {
-        Lanes mu = Lane.Of(_mu), mu2 = mu + mu, back = Lane.Of(_back), c = Lane.Of(RootTwoThirds), two = Lane.Of(2);
-        Lanes exx = Get(in strain, 0), eyy = Get(in strain, 1);
-        Lanes pxx = Get(in oldState, 0), pyy = Get(in oldState, 1);
-        Lanes alpha = Get(in oldState, TSolid.Value ? 5 : 3);
-        Lanes gyz = default, gxz = default, gxy, pyz = default, pxz = default, pxy, trace = exx + eyy;
+        Lanes4 mu = Lane4.Of(_mu), mu2 = mu + mu, back = Lane4.Of(_back), c = Lane4.Of(RootTwoThirds), two = Lane4.Of(2);
+        Lanes4 exx = Get(in strain, 0), eyy = Get(in strain, 1);
+        Lanes4 pxx = Get(in oldState, 0), pyy = Get(in oldState, 1);
+        Lanes4 alpha = Get(in oldState, TSolid.Value ? 5 : 3);
+        Lanes4 gyz = default, gxz = default, gxy, pyz = default, pxz = default, pxy, trace = exx + eyy;
         if (TSolid.Value)
         {
             trace += Get(in strain, 2);
@@ -86,93 +86,93 @@ public readonly struct J2Plasticity<TSolid, TVoce> : ILaw<J2Plasticity<TSolid, T
         {
             gxy = mu * Get(in strain, 2); pxy = Get(in oldState, 2);
         }
-        Lanes third = trace * Lane.Of(1.0 / 3), dxx = mu2 * (exx - third), dyy = mu2 * (eyy - third); // 2μ dev ε
-        Lanes half = back * Lane.Of(0.5);                                                            // engineering shear
-        Lanes xxx = Lane.Fnma(back, pxx, dxx), xyy = Lane.Fnma(back, pyy, dyy), xzz = -(xxx + xyy);
-        Lanes xxy = Lane.Fnma(half, pxy, gxy), xyz = default, xxz = default;
+        Lanes4 third = trace * Lane4.Of(1.0 / 3), dxx = mu2 * (exx - third), dyy = mu2 * (eyy - third); // 2μ dev ε
+        Lanes4 half = back * Lane4.Of(0.5);                                                            // engineering shear
+        Lanes4 xxx = Lane4.Fnma(back, pxx, dxx), xyy = Lane4.Fnma(back, pyy, dyy), xzz = -(xxx + xyy);
+        Lanes4 xxy = Lane4.Fnma(half, pxy, gxy), xyz = default, xxz = default;
         var shear = xxy * xxy;
         if (TSolid.Value)
         {
-            xyz = Lane.Fnma(half, pyz, gyz);
-            xxz = Lane.Fnma(half, pxz, gxz);
-            shear = Lane.Fma(xyz, xyz, Lane.Fma(xxz, xxz, shear));
+            xyz = Lane4.Fnma(half, pyz, gyz);
+            xxz = Lane4.Fnma(half, pxz, gxz);
+            shear = Lane4.Fma(xyz, xyz, Lane4.Fma(xxz, xxz, shear));
         }
-        var norm = Vector512.Sqrt(Lane.Fma(two, shear, Lane.Fma(xxx, xxx, Lane.Fma(xyy, xyy, xzz * xzz))));
+        var norm = Vector256.Sqrt(Lane4.Fma(two, shear, Lane4.Fma(xxx, xxx, Lane4.Fma(xyy, xyy, xzz * xzz))));
 
-        Lanes yield = Lane.Fma(Lane.Of(_h), alpha, Lane.Of(_sigma0 + (TVoce.Value ? _q : 0))), decay = Lanes.Zero;
+        Lanes4 yield = Lane4.Fma(Lane4.Of(_h), alpha, Lane4.Of(_sigma0 + (TVoce.Value ? _q : 0))), decay = Lanes4.Zero;
         if (TVoce.Value)
         {
-            decay = LaneMath.Exp(Lane.Of(-_delta) * alpha) * Lane.Of(_q); // (σ∞ − σ0) e^(−δα)
+            decay = LaneMath.Exp(Lane4.Of(-_delta) * alpha) * Lane4.Of(_q); // (σ∞ − σ0) e^(−δα)
             yield -= decay;
         }
-        Lanes excess = Lane.Fnma(c, yield, norm);
-        Lanes plastic = Vector512.GreaterThan(excess, Lanes.Zero), failed = ~Vector512.LessThan(norm, Lane.Of(double.MaxValue));
-        Lanes multiplier, ratio; // Δγ and 2μ ∂Δγ/∂|ξ*|
+        Lanes4 excess = Lane4.Fnma(c, yield, norm);
+        Lanes4 plastic = Vector256.GreaterThan(excess, Lanes4.Zero), failed = ~Vector256.LessThan(norm, Lane4.Of(double.MaxValue));
+        Lanes4 multiplier, ratio; // Δγ and 2μ ∂Δγ/∂|ξ*|
         if (TVoce.Value)
         {
             // Newton, lengthened by the curvature (Halley) where the residual is convex: hardening that saturates upwards. There the plain
             // iterates grow to the root from below; overshooting is harmless, the next iterate comes back. A lane that is done is
             // frozen, so that its bits do not depend on its neighbours.
-            multiplier = Lanes.Zero;
+            multiplier = Lanes4.Zero;
             var open = plastic & ~failed;
-            var tolerance = norm * Lane.Of(_q > 0 ? 1e-6 : 1e-9); // the update that follows cubes it (Halley) or squares it
+            var tolerance = norm * Lane4.Of(_q > 0 ? 1e-6 : 1e-9); // the update that follows cubes it (Halley) or squares it
             var slope = Slope(decay, back);
-            for (int k = 0; Lane.Bits(open) != 0; k++)
+            for (int k = 0; Lane4.Bits(open) != 0; k++)
             {
                 if (k == MaxIterations) { failed |= open; break; }
-                Lanes square = slope * slope, bend = Lane.Of(RootTwoThirds / 3 * _delta * _delta) * decay * excess; // r'² and ½ r r''
-                bend = Vector512.Min(Vector512.Max(bend, Lanes.Zero), Lane.Of(0.5) * square);
-                multiplier = Lane.Select(open, multiplier + excess * slope / (square - bend), multiplier);
-                open &= Vector512.GreaterThan(Vector512.Abs(excess), tolerance);
-                var a = Lane.Fma(c, multiplier, alpha);
-                decay = LaneMath.Exp(Lane.Of(-_delta) * a) * Lane.Of(_q);
+                Lanes4 square = slope * slope, bend = Lane4.Of(RootTwoThirds / 3 * _delta * _delta) * decay * excess; // r'² and ½ r r''
+                bend = Vector256.Min(Vector256.Max(bend, Lanes4.Zero), Lane4.Of(0.5) * square);
+                multiplier = Lane4.Select(open, multiplier + excess * slope / (square - bend), multiplier);
+                open &= Vector256.GreaterThan(Vector256.Abs(excess), tolerance);
+                var a = Lane4.Fma(c, multiplier, alpha);
+                decay = LaneMath.Exp(Lane4.Of(-_delta) * a) * Lane4.Of(_q);
                 slope = Slope(decay, back);
-                excess = norm - Lane.Fma(back, multiplier, c * (Lane.Fma(Lane.Of(_h), a, Lane.Of(_sigma0 + _q)) - decay));
+                excess = norm - Lane4.Fma(back, multiplier, c * (Lane4.Fma(Lane4.Of(_h), a, Lane4.Of(_sigma0 + _q)) - decay));
             }
             ratio = mu2 / slope;
         }
         else
         {
-            multiplier = Lane.Select(plastic, excess * Lane.Of(_inverseSlope), Lanes.Zero);
-            ratio = Lane.Of(_ratio);
+            multiplier = Lane4.Select(plastic, excess * Lane4.Of(_inverseSlope), Lanes4.Zero);
+            ratio = Lane4.Of(_ratio);
         }
         // Softening ends where nothing is left of the yield stress; a return beyond would come out on the other side.
-        failed |= plastic & Vector512.LessThan(Lane.Fnma(back, multiplier, norm), Lanes.Zero);
-        var inverse = Lane.Select(plastic, Lanes.One / norm, Lanes.Zero);
+        failed |= plastic & Vector256.LessThan(Lane4.Fnma(back, multiplier, norm), Lanes4.Zero);
+        var inverse = Lane4.Select(plastic, Lanes4.One / norm, Lanes4.Zero);
         var q = multiplier * inverse;           // Δγ/|ξ*|
         var q2 = q + q;
 
-        Lanes newXx = Lane.Fma(q, xxx, pxx), newYy = Lane.Fma(q, xyy, pyy), newXy = Lane.Fma(q2, xxy, pxy);
-        var p = Lane.Of(_kappa) * trace;
-        Lanes sxx = Lane.Fnma(mu2, newXx, dxx), syy = Lane.Fnma(mu2, newYy, dyy);
+        Lanes4 newXx = Lane4.Fma(q, xxx, pxx), newYy = Lane4.Fma(q, xyy, pyy), newXy = Lane4.Fma(q2, xxy, pxy);
+        var p = Lane4.Of(_kappa) * trace;
+        Lanes4 sxx = Lane4.Fnma(mu2, newXx, dxx), syy = Lane4.Fnma(mu2, newYy, dyy);
         Ref(ref newState, 0) = newXx;
         Ref(ref newState, 1) = newYy;
         Ref(ref stress, 0) = p + sxx;
         Ref(ref stress, 1) = p + syy;
         if (TSolid.Value)
         {
-            Lanes newYz = Lane.Fma(q2, xyz, pyz), newXz = Lane.Fma(q2, xxz, pxz);
+            Lanes4 newYz = Lane4.Fma(q2, xyz, pyz), newXz = Lane4.Fma(q2, xxz, pxz);
             Ref(ref newState, 2) = newYz;
             Ref(ref newState, 3) = newXz;
             Ref(ref newState, 4) = newXy;
-            Ref(ref newState, 5) = Lane.Fma(c, multiplier, alpha);
+            Ref(ref newState, 5) = Lane4.Fma(c, multiplier, alpha);
             Ref(ref stress, 2) = p - (sxx + syy);
-            Ref(ref stress, 3) = Lane.Fnma(mu, newYz, gyz);
-            Ref(ref stress, 4) = Lane.Fnma(mu, newXz, gxz);
-            Ref(ref stress, 5) = Lane.Fnma(mu, newXy, gxy);
+            Ref(ref stress, 3) = Lane4.Fnma(mu, newYz, gyz);
+            Ref(ref stress, 4) = Lane4.Fnma(mu, newXz, gxz);
+            Ref(ref stress, 5) = Lane4.Fnma(mu, newXy, gxy);
         }
         else
         {
             Ref(ref newState, 2) = newXy;
-            Ref(ref newState, 3) = Lane.Fma(c, multiplier, alpha);
-            Ref(ref stress, 2) = Lane.Fnma(mu, newXy, gxy);
+            Ref(ref newState, 3) = Lane4.Fma(c, multiplier, alpha);
+            Ref(ref stress, 2) = Lane4.Fnma(mu, newXy, gxy);
         }
         if (TTangent.Value)
         {
-            Lanes lost = mu2 * q, theta = Lanes.One - lost;
-            var bar = Lane.Select(plastic, ratio - lost, Lanes.Zero);
-            Lanes shearModulus = mu * theta, lambda = Lane.Fnma(Lane.Of(2.0 / 3), shearModulus, Lane.Of(_kappa));
-            var diagonal = Lane.Fma(two, shearModulus, lambda);
+            Lanes4 lost = mu2 * q, theta = Lanes4.One - lost;
+            var bar = Lane4.Select(plastic, ratio - lost, Lanes4.Zero);
+            Lanes4 shearModulus = mu * theta, lambda = Lane4.Fnma(Lane4.Of(2.0 / 3), shearModulus, Lane4.Of(_kappa));
+            var diagonal = Lane4.Fma(two, shearModulus, lambda);
             var w = -(mu2 * bar) * (inverse * inverse);
             if (TSolid.Value)
             {
@@ -189,11 +189,11 @@ public readonly struct J2Plasticity<TSolid, TVoce> : ILaw<J2Plasticity<TSolid, T
             }
             else
             {
-                Lanes wx = w * xxx, wy = w * xyy, ws = w * xxy;
-                Lanes c01 = Lane.Fma(wx, xyy, lambda), c02 = wx * xxy, c12 = wy * xxy;
-                Ref(ref tangent, 0) = Lane.Fma(wx, xxx, diagonal); Ref(ref tangent, 1) = c01; Ref(ref tangent, 2) = c02;
-                Ref(ref tangent, 3) = c01; Ref(ref tangent, 4) = Lane.Fma(wy, xyy, diagonal); Ref(ref tangent, 5) = c12;
-                Ref(ref tangent, 6) = c02; Ref(ref tangent, 7) = c12; Ref(ref tangent, 8) = Lane.Fma(ws, xxy, shearModulus);
+                Lanes4 wx = w * xxx, wy = w * xyy, ws = w * xxy;
+                Lanes4 c01 = Lane4.Fma(wx, xyy, lambda), c02 = wx * xxy, c12 = wy * xxy;
+                Ref(ref tangent, 0) = Lane4.Fma(wx, xxx, diagonal); Ref(ref tangent, 1) = c01; Ref(ref tangent, 2) = c02;
+                Ref(ref tangent, 3) = c01; Ref(ref tangent, 4) = Lane4.Fma(wy, xyy, diagonal); Ref(ref tangent, 5) = c12;
+                Ref(ref tangent, 6) = c02; Ref(ref tangent, 7) = c12; Ref(ref tangent, 8) = Lane4.Fma(ws, xxy, shearModulus);
             }
         }
         return failed;
@@ -201,22 +201,22 @@ public readonly struct J2Plasticity<TSolid, TVoce> : ILaw<J2Plasticity<TSolid, T
 
     /// <summary>2μ + (2/3)(H_k + σy'): minus the slope of the consistency condition in Δγ.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private Lanes Slope(Lanes decay, Lanes back)
-        => Lane.Fma(Lane.Of(2.0 / 3), Lane.Fma(Lane.Of(_delta), decay, Lane.Of(_h)), back);
+    private Lanes4 Slope(Lanes4 decay, Lanes4 back)
+        => Lane4.Fma(Lane4.Of(2.0 / 3), Lane4.Fma(Lane4.Of(_delta), decay, Lane4.Of(_h)), back);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void StoreRow(ref Lanes row, Lanes w, Lanes xx, Lanes yy, Lanes zz, Lanes yz, Lanes xz, Lanes xy)
+    private static void StoreRow(ref Lanes4 row, Lanes4 w, Lanes4 xx, Lanes4 yy, Lanes4 zz, Lanes4 yz, Lanes4 xz, Lanes4 xy)
     {
         Ref(ref row, 0) = w * xx; Ref(ref row, 1) = w * yy; Ref(ref row, 2) = w * zz;
         Ref(ref row, 3) = w * yz; Ref(ref row, 4) = w * xz; Ref(ref row, 5) = w * xy;
     }
 
     /// <inheritdoc/>
-    public void OutOfPlane(ref readonly Lanes strain, ref readonly Lanes newState, out Lanes zz, out Lanes yz, out Lanes xz)
+    public void OutOfPlane(ref readonly Lanes4 strain, ref readonly Lanes4 newState, out Lanes4 zz, out Lanes4 yz, out Lanes4 xz)
     {
         var trace = Get(in strain, 0) + Get(in strain, 1);
-        var elastic = Get(in newState, 0) + Get(in newState, 1) - trace * Lane.Of(1.0 / 3); // dev εzz − εᵖzz
-        zz = Lane.Fma(Lane.Of(_kappa), trace, Lane.Of(2 * _mu) * elastic);
-        yz = xz = Lanes.Zero;
+        var elastic = Get(in newState, 0) + Get(in newState, 1) - trace * Lane4.Of(1.0 / 3); // dev εzz − εᵖzz
+        zz = Lane4.Fma(Lane4.Of(_kappa), trace, Lane4.Of(2 * _mu) * elastic);
+        yz = xz = Lanes4.Zero;
     }
 }

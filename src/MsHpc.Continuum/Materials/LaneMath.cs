@@ -12,24 +12,24 @@ internal static class LaneMath
     /// 4e-18), scaled by 2ᵏ. Error within 1.5 ulp.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Lanes Exp(Lanes x)
+    public static Lanes4 Exp(Lanes4 x)
     {
-        x = Vector512.Min(Vector512.Max(x, Lane.Of(-700)), Lane.Of(700));
-        var shift = Lane.Of(6755399441055744.0); // 1.5·2⁵²: adding it rounds to an integer that then stands in the low bits
-        var shifted = Lane.Fma(x, Lane.Of(1.4426950408889634), shift);
+        x = Vector256.Min(Vector256.Max(x, Lane4.Of(-700)), Lane4.Of(700));
+        var shift = Lane4.Of(6755399441055744.0); // 1.5·2⁵²: adding it rounds to an integer that then stands in the low bits
+        var shifted = Lane4.Fma(x, Lane4.Of(1.4426950408889634), shift);
         var k = shifted - shift;
-        var r = Lane.Fnma(k, Lane.Of(1.9082149292705877e-10), Lane.Fnma(k, Lane.Of(0.6931471803691238), x));
+        var r = Lane4.Fnma(k, Lane4.Of(1.9082149292705877e-10), Lane4.Fnma(k, Lane4.Of(0.6931471803691238), x));
         // even and odd powers apart: two short chains instead of a long one
         var z = r * r;
-        Lanes even = Lane.Of(1.0 / 479001600), odd = Lane.Of(1.0 / 6227020800);
-        even = Lane.Fma(even, z, Lane.Of(1.0 / 3628800)); odd = Lane.Fma(odd, z, Lane.Of(1.0 / 39916800));
-        even = Lane.Fma(even, z, Lane.Of(1.0 / 40320)); odd = Lane.Fma(odd, z, Lane.Of(1.0 / 362880));
-        even = Lane.Fma(even, z, Lane.Of(1.0 / 720)); odd = Lane.Fma(odd, z, Lane.Of(1.0 / 5040));
-        even = Lane.Fma(even, z, Lane.Of(1.0 / 24)); odd = Lane.Fma(odd, z, Lane.Of(1.0 / 120));
-        even = Lane.Fma(even, z, Lane.Of(0.5)); odd = Lane.Fma(odd, z, Lane.Of(1.0 / 6));
-        var p = Lane.Fma(Lane.Fma(odd, r, even), z, r); // eʳ − 1
-        var scale = Vector512.ShiftLeft(shifted.AsInt64() + Vector512.Create(1023L), 52).AsDouble();
-        return Lane.Fma(scale, p, scale);
+        Lanes4 even = Lane4.Of(1.0 / 479001600), odd = Lane4.Of(1.0 / 6227020800);
+        even = Lane4.Fma(even, z, Lane4.Of(1.0 / 3628800)); odd = Lane4.Fma(odd, z, Lane4.Of(1.0 / 39916800));
+        even = Lane4.Fma(even, z, Lane4.Of(1.0 / 40320)); odd = Lane4.Fma(odd, z, Lane4.Of(1.0 / 362880));
+        even = Lane4.Fma(even, z, Lane4.Of(1.0 / 720)); odd = Lane4.Fma(odd, z, Lane4.Of(1.0 / 5040));
+        even = Lane4.Fma(even, z, Lane4.Of(1.0 / 24)); odd = Lane4.Fma(odd, z, Lane4.Of(1.0 / 120));
+        even = Lane4.Fma(even, z, Lane4.Of(0.5)); odd = Lane4.Fma(odd, z, Lane4.Of(1.0 / 6));
+        var p = Lane4.Fma(Lane4.Fma(odd, r, even), z, r); // eʳ − 1
+        var scale = Vector256.ShiftLeft(shifted.AsInt64() + Vector256.Create(1023L), 52).AsDouble();
+        return Lane4.Fma(scale, p, scale);
     }
 
     /// <summary>
@@ -37,47 +37,47 @@ internal static class LaneMath
     /// below 1e-19). Error within 2 ulp, relative also near x = 1.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Lanes Log(Lanes x)
+    public static Lanes4 Log(Lanes4 x)
     {
         var bits = x.AsInt64();
-        var offset = bits - Vector512.Create(0x3FE6A09E667F3BCDL); // bits of √½
-        var k = Vector512.ShiftRightArithmetic(offset, 52);
-        var m = (bits - Vector512.ShiftLeft(k, 52)).AsDouble();
+        var offset = bits - Vector256.Create(0x3FE6A09E667F3BCDL); // bits of √½
+        var k = Vector256.ShiftRightArithmetic(offset, 52);
+        var m = (bits - Vector256.ShiftLeft(k, 52)).AsDouble();
         // The integer k as a double without a conversion instruction: 1.5·2⁵² holds it in its low bits.
-        var magic = Vector512.Create(0x4338000000000000L);
+        var magic = Vector256.Create(0x4338000000000000L);
         var exponent = (k + magic).AsDouble() - magic.AsDouble();
-        var s = (m - Lanes.One) / (m + Lanes.One);
+        var s = (m - Lanes4.One) / (m + Lanes4.One);
         var z = s * s;
         var z2 = z * z;
-        Lanes even = Lane.Of(2.0 / 23), odd = Lane.Of(2.0 / 21);
-        even = Lane.Fma(even, z2, Lane.Of(2.0 / 19)); odd = Lane.Fma(odd, z2, Lane.Of(2.0 / 17));
-        even = Lane.Fma(even, z2, Lane.Of(2.0 / 15)); odd = Lane.Fma(odd, z2, Lane.Of(2.0 / 13));
-        even = Lane.Fma(even, z2, Lane.Of(2.0 / 11)); odd = Lane.Fma(odd, z2, Lane.Of(2.0 / 9));
-        even = Lane.Fma(even, z2, Lane.Of(2.0 / 7)); odd = Lane.Fma(odd, z2, Lane.Of(2.0 / 5));
-        var p = Lane.Fma(Lane.Fma(even, z, odd), z, Lane.Of(2.0 / 3));
-        var small = Lane.Fma(exponent, Lane.Of(1.9082149292705877e-10), (p * z) * s);
-        return Lane.Fma(exponent, Lane.Of(0.6931471803691238), Lane.Fma(Lane.Of(2), s, small));
+        Lanes4 even = Lane4.Of(2.0 / 23), odd = Lane4.Of(2.0 / 21);
+        even = Lane4.Fma(even, z2, Lane4.Of(2.0 / 19)); odd = Lane4.Fma(odd, z2, Lane4.Of(2.0 / 17));
+        even = Lane4.Fma(even, z2, Lane4.Of(2.0 / 15)); odd = Lane4.Fma(odd, z2, Lane4.Of(2.0 / 13));
+        even = Lane4.Fma(even, z2, Lane4.Of(2.0 / 11)); odd = Lane4.Fma(odd, z2, Lane4.Of(2.0 / 9));
+        even = Lane4.Fma(even, z2, Lane4.Of(2.0 / 7)); odd = Lane4.Fma(odd, z2, Lane4.Of(2.0 / 5));
+        var p = Lane4.Fma(Lane4.Fma(even, z, odd), z, Lane4.Of(2.0 / 3));
+        var small = Lane4.Fma(exponent, Lane4.Of(1.9082149292705877e-10), (p * z) * s);
+        return Lane4.Fma(exponent, Lane4.Of(0.6931471803691238), Lane4.Fma(Lane4.Of(2), s, small));
     }
 
     /// <summary>(½ ln x − ½ ln y)/(x − y) = artanh(s)/(s (x + y)) with s = (x − y)/(x + y), by its series for |s| ≤ 0.17; 1/(2x) for x = y.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Lanes FirstDifference(Lanes x, Lanes y)
+    public static Lanes4 FirstDifference(Lanes4 x, Lanes4 y)
     {
-        Lanes sum = x + y, gap = x - y, s = gap / sum, z = s * s;
-        var p = Lane.Of(1.0 / 23);
-        p = Lane.Fma(p, z, Lane.Of(1.0 / 21));
-        p = Lane.Fma(p, z, Lane.Of(1.0 / 19));
-        p = Lane.Fma(p, z, Lane.Of(1.0 / 17));
-        p = Lane.Fma(p, z, Lane.Of(1.0 / 15));
-        p = Lane.Fma(p, z, Lane.Of(1.0 / 13));
-        p = Lane.Fma(p, z, Lane.Of(1.0 / 11));
-        p = Lane.Fma(p, z, Lane.Of(1.0 / 9));
-        p = Lane.Fma(p, z, Lane.Of(1.0 / 7));
-        p = Lane.Fma(p, z, Lane.Of(1.0 / 5));
-        p = Lane.Fma(p, z, Lane.Of(1.0 / 3));
-        p = Lane.Fma(p, z, Lanes.One) / sum;
-        var far = Vector512.GreaterThan(z, Lane.Of(0.029));
-        return Lane.Bits(far) == 0 ? p : Lane.Select(far, Lane.Of(0.5) * Log(x / y) / gap, p);
+        Lanes4 sum = x + y, gap = x - y, s = gap / sum, z = s * s;
+        var p = Lane4.Of(1.0 / 23);
+        p = Lane4.Fma(p, z, Lane4.Of(1.0 / 21));
+        p = Lane4.Fma(p, z, Lane4.Of(1.0 / 19));
+        p = Lane4.Fma(p, z, Lane4.Of(1.0 / 17));
+        p = Lane4.Fma(p, z, Lane4.Of(1.0 / 15));
+        p = Lane4.Fma(p, z, Lane4.Of(1.0 / 13));
+        p = Lane4.Fma(p, z, Lane4.Of(1.0 / 11));
+        p = Lane4.Fma(p, z, Lane4.Of(1.0 / 9));
+        p = Lane4.Fma(p, z, Lane4.Of(1.0 / 7));
+        p = Lane4.Fma(p, z, Lane4.Of(1.0 / 5));
+        p = Lane4.Fma(p, z, Lane4.Of(1.0 / 3));
+        p = Lane4.Fma(p, z, Lanes4.One) / sum;
+        var far = Vector256.GreaterThan(z, Lane4.Of(0.029));
+        return Lane4.Bits(far) == 0 ? p : Lane4.Select(far, Lane4.Of(0.5) * Log(x / y) / gap, p);
     }
 
     /// <summary>
@@ -85,18 +85,18 @@ internal static class LaneMath
     /// −(1/2m²) Σ (−1)ᵏ hₖ/(k + 2), hₖ the complete homogeneous polynomials of the relative deviations (h₁ = 0), to k = 6.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Lanes SecondDifference(Lanes a, Lanes b, Lanes c)
+    public static Lanes4 SecondDifference(Lanes4 a, Lanes4 b, Lanes4 c)
     {
-        Lanes low = Vector512.Min(a, b), high = Vector512.Max(a, b);
-        Lanes x = Vector512.Min(low, c), z = Vector512.Max(high, c), y = Vector512.Max(low, Vector512.Min(high, c));
-        Lanes m = (x + y + z) * Lane.Of(1.0 / 3), inverse = Lanes.One / m;
-        Lanes u = (x - m) * inverse, v = (y - m) * inverse, w = (z - m) * inverse;
-        Lanes e2 = Lane.Fma(u, v, w * (u + v)), e3 = u * v * w;
-        var series = Lane.Of(0.5) - e2 * Lane.Of(0.25) - e3 * Lane.Of(0.2) + e2 * e2 * Lane.Of(1.0 / 6) + e2 * e3 * Lane.Of(2.0 / 7)
-            + (e3 * e3 - e2 * e2 * e2) * Lane.Of(0.125);
-        var near = Lane.Of(-0.5) * inverse * inverse * series;
+        Lanes4 low = Vector256.Min(a, b), high = Vector256.Max(a, b);
+        Lanes4 x = Vector256.Min(low, c), z = Vector256.Max(high, c), y = Vector256.Max(low, Vector256.Min(high, c));
+        Lanes4 m = (x + y + z) * Lane4.Of(1.0 / 3), inverse = Lanes4.One / m;
+        Lanes4 u = (x - m) * inverse, v = (y - m) * inverse, w = (z - m) * inverse;
+        Lanes4 e2 = Lane4.Fma(u, v, w * (u + v)), e3 = u * v * w;
+        var series = Lane4.Of(0.5) - e2 * Lane4.Of(0.25) - e3 * Lane4.Of(0.2) + e2 * e2 * Lane4.Of(1.0 / 6) + e2 * e3 * Lane4.Of(2.0 / 7)
+            + (e3 * e3 - e2 * e2 * e2) * Lane4.Of(0.125);
+        var near = Lane4.Of(-0.5) * inverse * inverse * series;
         var gap = z - x;
-        var far = Vector512.GreaterThan(gap, Lane.Of(0.01) * m);
-        return Lane.Bits(far) == 0 ? near : Lane.Select(far, (FirstDifference(y, z) - FirstDifference(x, y)) / gap, near);
+        var far = Vector256.GreaterThan(gap, Lane4.Of(0.01) * m);
+        return Lane4.Bits(far) == 0 ? near : Lane4.Select(far, (FirstDifference(y, z) - FirstDifference(x, y)) / gap, near);
     }
 }

@@ -26,7 +26,7 @@ public readonly struct No : IFlag
 }
 
 /// <summary>
-/// The physics of one law at eight points: a struct with the parameters, without memory. <see cref="LawMaterial{TLaw}"/> is the loop
+/// The physics of one law at four points: a struct with the parameters, without memory. <see cref="LawMaterial{TLaw}"/> is the loop
 /// around it, once for all laws. Every reference points at the first component of a block; component c is the c-th vector after it.
 /// A kernel treats its lanes alike (select, no branch) and lets no lane influence another, iterations included.
 /// </summary>
@@ -44,12 +44,12 @@ public interface ILaw<TLaw> where TLaw : struct, ILaw<TLaw>
 
     /// <summary>Stress, new state and, where wanted, the consistent tangent (row-major).</summary>
     /// <returns>Mask of the lanes that failed; their output means nothing and is finite unless the strain is not.</returns>
-    Lanes Evaluate<TTangent>(ref readonly Lanes strain, ref readonly Lanes oldState, ref Lanes newState, ref Lanes stress,
-        ref Lanes tangent) where TTangent : struct, IFlag;
+    Lanes4 Evaluate<TTangent>(ref readonly Lanes4 strain, ref readonly Lanes4 oldState, ref Lanes4 newState, ref Lanes4 stress,
+        ref Lanes4 tangent) where TTangent : struct, IFlag;
 
     /// <summary>Cauchy stresses that the plane does not carry; only called for laws in the plane.</summary>
-    void OutOfPlane(ref readonly Lanes strain, ref readonly Lanes newState, out Lanes zz, out Lanes yz, out Lanes xz)
-        => zz = yz = xz = Lanes.Zero;
+    void OutOfPlane(ref readonly Lanes4 strain, ref readonly Lanes4 newState, out Lanes4 zz, out Lanes4 yz, out Lanes4 xz)
+        => zz = yz = xz = Lanes4.Zero;
 
     /// <summary>Whether the tangent is symmetric for every state.</summary>
     static virtual bool HasSymmetricTangent => true;
@@ -58,7 +58,7 @@ public interface ILaw<TLaw> where TLaw : struct, ILaw<TLaw>
     static virtual string? Extra => null;
 
     /// <summary>That result.</summary>
-    Lanes GetExtra(ref readonly Lanes newState) => Lanes.Zero;
+    Lanes4 GetExtra(ref readonly Lanes4 newState) => Lanes4.Zero;
 }
 
 /// <summary>Component access on blocks.</summary>
@@ -66,11 +66,11 @@ internal static class BlockAccess
 {
     /// <summary>Component <paramref name="c"/> of a block that is read.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Lanes Get(ref readonly Lanes block, int c) => Unsafe.Add(ref Unsafe.AsRef(in block), c);
+    public static Lanes4 Get(ref readonly Lanes4 block, int c) => Unsafe.Add(ref Unsafe.AsRef(in block), c);
 
     /// <summary>Component <paramref name="c"/> of a block that is written.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static ref Lanes Ref(ref Lanes block, int c) => ref Unsafe.Add(ref block, c);
+    public static ref Lanes4 Ref(ref Lanes4 block, int c) => ref Unsafe.Add(ref block, c);
 }
 
 /// <summary>A kernel as a material: checks, the loop over blocks, outputs. Allocates nothing after construction; safe from several threads.</summary>
@@ -104,7 +104,7 @@ public sealed class LawMaterial<TLaw>(TLaw law, string description, double densi
     public IReadOnlyList<string> OutputNames => s_outputs;
 
     /// <inheritdoc/>
-    public void InitializeState(Span<double> state, int blocks) => state[..(blocks * StateSize * Lane.Width)].Clear();
+    public void InitializeState(Span<double> state, int blocks) => state[..(blocks * StateSize * Lane4.Width)].Clear();
 
     /// <inheritdoc/>
     /// <exception cref="ArgumentException">An array is too short, or old and new state overlap.</exception>
@@ -123,11 +123,11 @@ public sealed class LawMaterial<TLaw>(TLaw law, string description, double densi
     private static bool Loop<TTangent>(in TLaw law, int n, int blocks, in MaterialBatch batch, ref double tangentStart)
         where TTangent : struct, IFlag
     {
-        ref readonly Lanes strain = ref Unsafe.As<double, Lanes>(ref MemoryMarshal.GetReference(batch.Strain));
-        ref readonly Lanes old = ref Unsafe.As<double, Lanes>(ref MemoryMarshal.GetReference(batch.OldState));
-        ref Lanes state = ref Unsafe.As<double, Lanes>(ref MemoryMarshal.GetReference(batch.NewState));
-        ref Lanes stress = ref Unsafe.As<double, Lanes>(ref MemoryMarshal.GetReference(batch.Stress));
-        ref Lanes tangent = ref Unsafe.As<double, Lanes>(ref tangentStart);
+        ref readonly Lanes4 strain = ref Unsafe.As<double, Lanes4>(ref MemoryMarshal.GetReference(batch.Strain));
+        ref readonly Lanes4 old = ref Unsafe.As<double, Lanes4>(ref MemoryMarshal.GetReference(batch.OldState));
+        ref Lanes4 state = ref Unsafe.As<double, Lanes4>(ref MemoryMarshal.GetReference(batch.NewState));
+        ref Lanes4 stress = ref Unsafe.As<double, Lanes4>(ref MemoryMarshal.GetReference(batch.Stress));
+        ref Lanes4 tangent = ref Unsafe.As<double, Lanes4>(ref tangentStart);
         int size = law.StateSize;
         var active = batch.Active;
         var failed = batch.Failed;
@@ -135,7 +135,7 @@ public sealed class LawMaterial<TLaw>(TLaw law, string description, double densi
         for (int b = 0; b < blocks; b++)
         {
             var bad = law.Evaluate<TTangent>(in strain, in old, ref state, ref stress, ref tangent);
-            int bits = Lane.Bits(bad);
+            int bits = Lane4.Bits(bad);
             if (active.Length > 0) bits &= active[b];
             if (failed.Length > 0) failed[b] = (byte)bits;
             any |= bits;
@@ -155,21 +155,21 @@ public sealed class LawMaterial<TLaw>(TLaw law, string description, double densi
     public void GetOutputs(in MaterialBatch batch, Span<double> outputs)
     {
         int n = TLaw.Space.Components(), size = StateSize, count = s_outputs.Length, dim = TLaw.Space.Dimension();
-        var strains = MemoryMarshal.Cast<double, Lanes>(batch.Strain);
-        var stresses = MemoryMarshal.Cast<double, Lanes>(batch.Stress);
-        var states = MemoryMarshal.Cast<double, Lanes>(batch.NewState);
-        var result = MemoryMarshal.Cast<double, Lanes>(outputs);
+        var strains = MemoryMarshal.Cast<double, Lanes4>(batch.Strain);
+        var stresses = MemoryMarshal.Cast<double, Lanes4>(batch.Stress);
+        var states = MemoryMarshal.Cast<double, Lanes4>(batch.NewState);
+        var result = MemoryMarshal.Cast<double, Lanes4>(outputs);
         var law = Law.ForStep(batch.TimeStep);
-        Lanes noState = Lanes.Zero;
+        Lanes4 noState = Lanes4.Zero;
         for (int b = 0; b < batch.Blocks; b++)
         {
             var e = strains.Slice(b * n, n);
             var s = stresses.Slice(b * n, n);
-            ref readonly Lanes state = ref noState;
+            ref readonly Lanes4 state = ref noState;
             if (size > 0) state = ref states[b * size];
             var o = result.Slice(b * count, count);
-            Lanes xx, yy, zz, yz, xz, xy, jacobian = Lanes.One;
-            zz = yz = xz = Lanes.Zero;
+            Lanes4 xx, yy, zz, yz, xz, xy, jacobian = Lanes4.One;
+            zz = yz = xz = Lanes4.Zero;
             if (dim == 2) law.OutOfPlane(in e[0], in state, out zz, out yz, out xz);
             int k = 0;
             if (!TLaw.Space.IsFinite())
@@ -197,10 +197,10 @@ public sealed class LawMaterial<TLaw>(TLaw law, string description, double densi
                 xy = (s[0] * e[3] + s[1] * e[4] + s[2] * e[5]) / jacobian;
                 o[k++] = xx; o[k++] = yy; o[k++] = zz; o[k++] = yz; o[k++] = xz; o[k++] = xy; o[k++] = jacobian;
             }
-            var mean = (xx + yy + zz) * Lane.Of(1.0 / 3);
-            Lanes dx = xx - mean, dy = yy - mean, dz = zz - mean;
+            var mean = (xx + yy + zz) * Lane4.Of(1.0 / 3);
+            Lanes4 dx = xx - mean, dy = yy - mean, dz = zz - mean;
             var shear = yz * yz + xz * xz + xy * xy;
-            o[k++] = System.Runtime.Intrinsics.Vector512.Sqrt(Lane.Of(1.5) * (dx * dx + dy * dy + dz * dz) + Lane.Of(3) * shear);
+            o[k++] = System.Runtime.Intrinsics.Vector256.Sqrt(Lane4.Of(1.5) * (dx * dx + dy * dy + dz * dz) + Lane4.Of(3) * shear);
             o[k++] = mean;
             if (TLaw.Extra is not null) o[k] = law.GetExtra(in state);
         }
@@ -228,7 +228,7 @@ internal static class BatchChecks
     /// <summary>Throws unless every array of the batch holds its blocks and the states do not overlap.</summary>
     public static void Require(in MaterialBatch batch, int n, int stateSize)
     {
-        int w = batch.Blocks * Lane.Width;
+        int w = batch.Blocks * Lane4.Width;
         if (batch.Blocks < 0 || batch.Strain.Length < w * n || batch.Stress.Length < w * n || batch.OldState.Length < w * stateSize
             || batch.NewState.Length < w * stateSize || (!batch.Tangent.IsEmpty && batch.Tangent.Length < w * n * n)
             || (!batch.Active.IsEmpty && batch.Active.Length < batch.Blocks)

@@ -83,7 +83,7 @@ public struct Maxwell<TSolid> : ILaw<Maxwell<TSolid>> where TSolid : struct, IFl
         for (int i = 0; i < _terms; i++)
         {
             double x = timeStep / _tau[i];
-            double decay = LaneMath.Exp(Lane.Of(-x)).GetElement(0), a = (1 - decay) / x;
+            double decay = LaneMath.Exp(Lane4.Of(-x)).GetElement(0), a = (1 - decay) / x;
             if (x < 0.5) // by its series, in which nothing cancels
             {
                 a = 0;
@@ -100,20 +100,20 @@ public struct Maxwell<TSolid> : ILaw<Maxwell<TSolid>> where TSolid : struct, IFl
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public readonly Lanes Evaluate<TTangent>(ref readonly Lanes strain, ref readonly Lanes oldState, ref Lanes newState, ref Lanes stress,
-        ref Lanes tangent) where TTangent : struct, IFlag
+    public readonly Lanes4 Evaluate<TTangent>(ref readonly Lanes4 strain, ref readonly Lanes4 oldState, ref Lanes4 newState, ref Lanes4 stress,
+        ref Lanes4 tangent) where TTangent : struct, IFlag
     {
         Split(in strain, out var trace, out var xx, out var yy, out var yz, out var xz, out var xy);
         Split(in oldState, out var oldTrace, out var oxx, out var oyy, out var oyz, out var oxz, out var oxy);
         for (int k = 0; k < Size; k++) Ref(ref newState, k) = Get(in strain, k);
-        Lanes dt = trace - oldTrace, dxx = xx - oxx, dyy = yy - oyy, dyz = yz - oyz, dxz = xz - oxz, dxy = xy - oxy;
-        Lanes mu2 = Lane.Of(2 * _muInfinity), p = Lane.Of(_kappaInfinity) * trace;
-        Lanes sxx = mu2 * xx, syy = mu2 * yy, sxy = mu2 * xy, syz = default, sxz = default;
+        Lanes4 dt = trace - oldTrace, dxx = xx - oxx, dyy = yy - oyy, dyz = yz - oyz, dxz = xz - oxz, dxy = xy - oxy;
+        Lanes4 mu2 = Lane4.Of(2 * _muInfinity), p = Lane4.Of(_kappaInfinity) * trace;
+        Lanes4 sxx = mu2 * xx, syy = mu2 * yy, sxy = mu2 * xy, syz = default, sxz = default;
         if (TSolid.Value) { syz = mu2 * yz; sxz = mu2 * xz; }
         int at = Size;
         for (int i = 0; i < _terms; i++)
         {
-            Lanes decay = Lane.Of(_decay[i]), shear = Lane.Of(_shear[i]);
+            Lanes4 decay = Lane4.Of(_decay[i]), shear = Lane4.Of(_shear[i]);
             sxx += Term(ref newState, in oldState, at++, decay, shear * dxx);
             syy += Term(ref newState, in oldState, at++, decay, shear * dyy);
             if (TSolid.Value)
@@ -122,7 +122,7 @@ public struct Maxwell<TSolid> : ILaw<Maxwell<TSolid>> where TSolid : struct, IFl
                 sxz += Term(ref newState, in oldState, at++, decay, shear * dxz);
             }
             sxy += Term(ref newState, in oldState, at++, decay, shear * dxy);
-            if (_bulk) p += Term(ref newState, in oldState, at++, decay, Lane.Of(_volume[i]) * dt);
+            if (_bulk) p += Term(ref newState, in oldState, at++, decay, Lane4.Of(_volume[i]) * dt);
         }
         Ref(ref stress, 0) = p + sxx;
         Ref(ref stress, 1) = p + syy;
@@ -133,24 +133,24 @@ public struct Maxwell<TSolid> : ILaw<Maxwell<TSolid>> where TSolid : struct, IFl
             Ref(ref stress, 3) = syz;
             Ref(ref stress, 4) = sxz;
         }
-        if (TTangent.Value) Isotropy.StoreTangent<TSolid>(ref tangent, Lane.Of(_tangentKappa - 2 * _tangentMu / 3), Lane.Of(_tangentMu));
-        return Lanes.Zero;
+        if (TTangent.Value) Isotropy.StoreTangent<TSolid>(ref tangent, Lane4.Of(_tangentKappa - 2 * _tangentMu / 3), Lane4.Of(_tangentMu));
+        return Lanes4.Zero;
     }
 
     /// <summary>h = decay·hₙ + increment, stored and returned.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Lanes Term(ref Lanes newState, ref readonly Lanes oldState, int at, Lanes decay, Lanes increment)
-        => Ref(ref newState, at) = Lane.Fma(decay, Get(in oldState, at), increment);
+    private static Lanes4 Term(ref Lanes4 newState, ref readonly Lanes4 oldState, int at, Lanes4 decay, Lanes4 increment)
+        => Ref(ref newState, at) = Lane4.Fma(decay, Get(in oldState, at), increment);
 
     /// <summary>Trace and deviator (tensor shears) of a strain.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Split(ref readonly Lanes e, out Lanes trace, out Lanes xx, out Lanes yy, out Lanes yz, out Lanes xz, out Lanes xy)
+    private static void Split(ref readonly Lanes4 e, out Lanes4 trace, out Lanes4 xx, out Lanes4 yy, out Lanes4 yz, out Lanes4 xz, out Lanes4 xy)
     {
-        var half = Lane.Of(0.5);
+        var half = Lane4.Of(0.5);
         xx = Get(in e, 0);
         yy = Get(in e, 1);
         trace = xx + yy;
-        yz = xz = Lanes.Zero;
+        yz = xz = Lanes4.Zero;
         if (TSolid.Value)
         {
             trace += Get(in e, 2);
@@ -159,22 +159,22 @@ public struct Maxwell<TSolid> : ILaw<Maxwell<TSolid>> where TSolid : struct, IFl
             xy = half * Get(in e, 5);
         }
         else xy = half * Get(in e, 2);
-        var mean = trace * Lane.Of(1.0 / 3);
+        var mean = trace * Lane4.Of(1.0 / 3);
         xx -= mean;
         yy -= mean;
     }
 
     /// <inheritdoc/>
-    public readonly void OutOfPlane(ref readonly Lanes strain, ref readonly Lanes newState, out Lanes zz, out Lanes yz, out Lanes xz)
+    public readonly void OutOfPlane(ref readonly Lanes4 strain, ref readonly Lanes4 newState, out Lanes4 zz, out Lanes4 yz, out Lanes4 xz)
     {
         Split(in strain, out var trace, out var dxx, out var dyy, out _, out _, out _);
-        zz = Lane.Of(_kappaInfinity) * trace - Lane.Of(2 * _muInfinity) * (dxx + dyy);
+        zz = Lane4.Of(_kappaInfinity) * trace - Lane4.Of(2 * _muInfinity) * (dxx + dyy);
         int stride = Deviatoric + (_bulk ? 1 : 0);
         for (int i = 0, at = Size; i < _terms; i++, at += stride)
         {
             zz -= Get(in newState, at) + Get(in newState, at + 1);
             if (_bulk) zz += Get(in newState, at + stride - 1);
         }
-        yz = xz = Lanes.Zero;
+        yz = xz = Lanes4.Zero;
     }
 }

@@ -6,7 +6,7 @@ namespace MsHpc.Continuum.Materials;
 
 /// <summary>
 /// Drives a material with some strains and, for the other components, the stresses given: find the free strains ε_f with
-/// σ_f(ε) = σ̄_f by Newton, Δε_f = C_ff⁻¹ (σ̄_f − σ_f), halving the step of a lane whose residual grew. Eight lanes at once, each
+/// σ_f(ε) = σ̄_f by Newton, Δε_f = C_ff⁻¹ (σ̄_f − σ_f), halving the step of a lane whose residual grew. Four lanes at once, each
 /// for itself. Plane stress is the case σ̄_f = 0 for the components across the plane; a representative volume is driven the same way,
 /// since it is a material. Source: de Borst, Eng. Comput. 8, 99 (1991); Klinkel and Govindjee, Eng. Comput. 19, 909 (2002).
 /// </summary>
@@ -19,7 +19,7 @@ public static class MixedControl
     public const int DefaultMaxIterations = 60;
 
     /// <summary>
-    /// Solves one block of eight points. The material is evaluated once per iteration with one block, so it may be a collective one: every
+    /// Solves one block of four points. The material is evaluated once per iteration with one block, so it may be a collective one: every
     /// rank calls this with the same numbers. Allocates nothing.
     /// </summary>
     /// <param name="material">The law; n strain components.</param>
@@ -41,10 +41,10 @@ public static class MixedControl
     /// <exception cref="ArgumentException">An array is too short.</exception>
     public static bool Solve(IMaterial material, ReadOnlySpan<bool> stressGiven, ReadOnlySpan<double> values, Span<double> strain,
         ReadOnlySpan<double> oldState, Span<double> newState, Span<double> stress, Span<double> tangent, double time, double timeStep,
-        out byte failed, byte active = 0xFF, double tolerance = DefaultTolerance, int maxIterations = DefaultMaxIterations)
+        out byte failed, byte active = Lane4.All, double tolerance = DefaultTolerance, int maxIterations = DefaultMaxIterations)
     {
         ArgumentNullException.ThrowIfNull(material);
-        int n = material.Space.Components(), w = Lane.Width;
+        int n = material.Space.Components(), w = Lane4.Width;
         if (stressGiven.Length < n || values.Length < n * w || strain.Length < n * w || stress.Length < n * w || tangent.Length < n * n * w)
             throw new ArgumentException($"mixed control of a material with {n} components: an array is too short");
         Span<int> free = stackalloc int[9];
@@ -54,8 +54,8 @@ public static class MixedControl
             if (stressGiven[c]) free[count++] = c;
             else values.Slice(c * w, w).CopyTo(strain.Slice(c * w, w));
         }
-        Span<Lanes> target = stackalloc Lanes[9];
-        for (int f = 0; f < count; f++) target[f] = Vector512.Create(values.Slice(free[f] * w, w));
+        Span<Lanes4> target = stackalloc Lanes4[9];
+        for (int f = 0; f < count; f++) target[f] = Vector256.Create(values.Slice(free[f] * w, w));
         failed = Newton(material, free[..count], target[..count], strain, oldState, newState, stress, tangent, time, timeStep, active,
             tolerance, maxIterations);
         return failed == 0;
@@ -71,10 +71,10 @@ public static class MixedControl
     /// <param name="condensed">m² × 8. Out.</param>
     public static void Condense(int n, ReadOnlySpan<int> kept, ReadOnlySpan<int> free, ReadOnlySpan<double> tangent, Span<double> condensed)
     {
-        var c = MemoryMarshal.Cast<double, Lanes>(tangent);
-        var result = MemoryMarshal.Cast<double, Lanes>(condensed);
+        var c = MemoryMarshal.Cast<double, Lanes4>(tangent);
+        var result = MemoryMarshal.Cast<double, Lanes4>(condensed);
         int m = kept.Length, f = free.Length;
-        Span<Lanes> matrix = stackalloc Lanes[81], right = stackalloc Lanes[9];
+        Span<Lanes4> matrix = stackalloc Lanes4[81], right = stackalloc Lanes4[9];
         for (int j = 0; j < m; j++)
         {
             Gather(n, free, c, matrix);
@@ -83,7 +83,7 @@ public static class MixedControl
             for (int i = 0; i < m; i++)
             {
                 var sum = c[kept[i] * n + kept[j]];
-                for (int r = 0; r < f; r++) sum = Lane.Fnma(c[kept[i] * n + free[r]], right[r], sum);
+                for (int r = 0; r < f; r++) sum = Lane4.Fnma(c[kept[i] * n + free[r]], right[r], sum);
                 result[i * m + j] = sum;
             }
         }
@@ -91,96 +91,96 @@ public static class MixedControl
 
     /// <summary>The iteration; strain holds the given components and the guess of the free ones.</summary>
     /// <returns>Bits of the active lanes that failed.</returns>
-    internal static byte Newton(IMaterial material, ReadOnlySpan<int> free, ReadOnlySpan<Lanes> target, Span<double> strain,
+    internal static byte Newton(IMaterial material, ReadOnlySpan<int> free, ReadOnlySpan<Lanes4> target, Span<double> strain,
         ReadOnlySpan<double> oldState, Span<double> newState, Span<double> stress, Span<double> tangent, double time, double timeStep,
         byte active, double tolerance, int maxIterations)
     {
         int n = material.Space.Components(), count = free.Length;
-        var e = MemoryMarshal.Cast<double, Lanes>(strain);
-        var s = MemoryMarshal.Cast<double, Lanes>(stress);
-        var c = MemoryMarshal.Cast<double, Lanes>(tangent);
+        var e = MemoryMarshal.Cast<double, Lanes4>(strain);
+        var s = MemoryMarshal.Cast<double, Lanes4>(stress);
+        var c = MemoryMarshal.Cast<double, Lanes4>(tangent);
         Span<byte> openBits = [active], inner = [0];
-        Span<Lanes> matrix = stackalloc Lanes[81], residual = stackalloc Lanes[9], guess = stackalloc Lanes[9];
-        Span<Lanes> accepted = stackalloc Lanes[9], step = stackalloc Lanes[9];
+        Span<Lanes4> matrix = stackalloc Lanes4[81], residual = stackalloc Lanes4[9], guess = stackalloc Lanes4[9];
+        Span<Lanes4> accepted = stackalloc Lanes4[9], step = stackalloc Lanes4[9];
         for (int f = 0; f < count; f++) guess[f] = accepted[f] = e[free[f]];
         step.Clear();
-        Lanes open = Lane.Mask(active), last = Lane.Of(double.PositiveInfinity), broken = Lanes.Zero;
+        Lanes4 open = Lane4.Mask(active), last = Lane4.Of(double.PositiveInfinity), broken = Lanes4.Zero;
         for (int iteration = 0; ; iteration++)
         {
-            openBits[0] = Lane.Bits(open);
+            openBits[0] = Lane4.Bits(open);
             inner[0] = 0;
             material.Evaluate(new MaterialBatch
             {
                 Blocks = 1, Active = openBits, Strain = strain, OldState = oldState, NewState = newState, Stress = stress, Tangent = tangent,
                 Time = time, TimeStep = timeStep, Failed = inner,
             });
-            Lanes norm = Lanes.Zero, scale = Lanes.Zero, stiff = Lanes.Zero, reach = Lanes.Zero;
+            Lanes4 norm = Lanes4.Zero, scale = Lanes4.Zero, stiff = Lanes4.Zero, reach = Lanes4.Zero;
             for (int k = 0; k < n; k++)
             {
-                scale = Vector512.Max(scale, Vector512.Abs(s[k]));
-                reach = Vector512.Max(reach, Vector512.Abs(e[k]));
+                scale = Vector256.Max(scale, Vector256.Abs(s[k]));
+                reach = Vector256.Max(reach, Vector256.Abs(e[k]));
             }
             for (int f = 0; f < count; f++)
             {
                 residual[f] = target[f] - s[free[f]];
-                norm = Vector512.Max(norm, Vector512.Abs(residual[f]));
-                scale = Vector512.Max(scale, Vector512.Abs(target[f]));
-                stiff = Vector512.Max(stiff, Vector512.Abs(c[free[f] * (n + 1)]));
+                norm = Vector256.Max(norm, Vector256.Abs(residual[f]));
+                scale = Vector256.Max(scale, Vector256.Abs(target[f]));
+                stiff = Vector256.Max(stiff, Vector256.Abs(c[free[f] * (n + 1)]));
             }
-            var sound = Vector512.LessThan(norm, Lane.Of(double.MaxValue)) & ~Lane.Mask(inner[0]);
-            norm = Lane.Select(sound, norm, Lane.Of(double.PositiveInfinity));
+            var sound = Vector256.LessThan(norm, Lane4.Of(double.MaxValue)) & ~Lane4.Mask(inner[0]);
+            norm = Lane4.Select(sound, norm, Lane4.Of(double.PositiveInfinity));
             // The second part is what rounding of the strains leaves in the stress; strains beyond any sense must not loosen it.
-            var limit = Lane.Fma(Lane.Of(tolerance), scale, Lane.Of(1e-14) * stiff * Vector512.Min(reach, Lane.Of(10)));
-            open &= ~(sound & Vector512.LessThanOrEqual(norm, limit));
+            var limit = Lane4.Fma(Lane4.Of(tolerance), scale, Lane4.Of(1e-14) * stiff * Vector256.Min(reach, Lane4.Of(10)));
+            open &= ~(sound & Vector256.LessThanOrEqual(norm, limit));
             if (iteration == 0) { broken = open & ~sound; open &= ~broken; } // the guess itself cannot be evaluated
-            if (Lane.Bits(open) == 0 || iteration + 1 >= maxIterations) break;
+            if (Lane4.Bits(open) == 0 || iteration + 1 >= maxIterations) break;
             Gather(n, free, c, matrix);
             SolveSmall(count, matrix, residual);
-            var worse = ~Vector512.LessThan(norm, last);
-            if (iteration == 0) worse = Lanes.Zero;
+            var worse = ~Vector256.LessThan(norm, last);
+            if (iteration == 0) worse = Lanes4.Zero;
             for (int f = 0; f < count; f++)
             {
                 var current = e[free[f]];
-                accepted[f] = Lane.Select(worse, accepted[f], current);
-                step[f] = Lane.Select(worse, step[f] * Lane.Of(0.5), residual[f]);
-                e[free[f]] = Lane.Select(open, accepted[f] + step[f], current);
+                accepted[f] = Lane4.Select(worse, accepted[f], current);
+                step[f] = Lane4.Select(worse, step[f] * Lane4.Of(0.5), residual[f]);
+                e[free[f]] = Lane4.Select(open, accepted[f] + step[f], current);
             }
-            last = Lane.Select(worse, last, norm);
+            last = Lane4.Select(worse, last, norm);
         }
         var bad = open | broken;
-        byte bits = Lane.Bits(bad);
+        byte bits = Lane4.Bits(bad);
         if (bits != 0)
         {
-            for (int f = 0; f < count; f++) e[free[f]] = Lane.Select(bad, guess[f], e[free[f]]);
-            for (int k = 0; k < n; k++) s[k] = Lane.Select(bad, Lanes.Zero, s[k]);
-            for (int k = 0; k < n * n; k++) c[k] = Lane.Select(bad, Lanes.Zero, c[k]);
+            for (int f = 0; f < count; f++) e[free[f]] = Lane4.Select(bad, guess[f], e[free[f]]);
+            for (int k = 0; k < n; k++) s[k] = Lane4.Select(bad, Lanes4.Zero, s[k]);
+            for (int k = 0; k < n * n; k++) c[k] = Lane4.Select(bad, Lanes4.Zero, c[k]);
         }
         return bits;
     }
 
-    private static void Gather(int n, ReadOnlySpan<int> free, ReadOnlySpan<Lanes> tangent, Span<Lanes> matrix)
+    private static void Gather(int n, ReadOnlySpan<int> free, ReadOnlySpan<Lanes4> tangent, Span<Lanes4> matrix)
     {
         for (int i = 0; i < free.Length; i++)
             for (int j = 0; j < free.Length; j++) matrix[i * free.Length + j] = tangent[free[i] * n + free[j]];
     }
 
     /// <summary>Gauss elimination without pivoting; the matrix is destroyed, the right-hand side becomes the solution.</summary>
-    private static void SolveSmall(int m, Span<Lanes> a, Span<Lanes> x)
+    private static void SolveSmall(int m, Span<Lanes4> a, Span<Lanes4> x)
     {
         for (int k = 0; k < m; k++)
         {
-            var inverse = Lanes.One / a[k * m + k];
+            var inverse = Lanes4.One / a[k * m + k];
             for (int i = k + 1; i < m; i++)
             {
                 var factor = a[i * m + k] * inverse;
-                for (int j = k + 1; j < m; j++) a[i * m + j] = Lane.Fnma(factor, a[k * m + j], a[i * m + j]);
-                x[i] = Lane.Fnma(factor, x[k], x[i]);
+                for (int j = k + 1; j < m; j++) a[i * m + j] = Lane4.Fnma(factor, a[k * m + j], a[i * m + j]);
+                x[i] = Lane4.Fnma(factor, x[k], x[i]);
             }
         }
         for (int k = m - 1; k >= 0; k--)
         {
             var sum = x[k];
-            for (int j = k + 1; j < m; j++) sum = Lane.Fnma(a[k * m + j], x[j], sum);
+            for (int j = k + 1; j < m; j++) sum = Lane4.Fnma(a[k * m + j], x[j], sum);
             x[k] = sum / a[k * m + k];
         }
     }

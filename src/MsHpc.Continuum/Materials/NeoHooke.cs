@@ -32,30 +32,30 @@ public readonly struct NeoHooke<TSolid>(double lambda, double mu) : ILaw<NeoHook
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public Lanes Evaluate<TTangent>(ref readonly Lanes strain, ref readonly Lanes oldState, ref Lanes newState, ref Lanes stress,
-        ref Lanes tangent) where TTangent : struct, IFlag
+    public Lanes4 Evaluate<TTangent>(ref readonly Lanes4 strain, ref readonly Lanes4 oldState, ref Lanes4 newState, ref Lanes4 stress,
+        ref Lanes4 tangent) where TTangent : struct, IFlag
     {
         int d = TSolid.Value ? 3 : 2, n = d * d;
         Unsafe.SkipInit(out LaneTensor fBuffer);
         Unsafe.SkipInit(out LaneTensor gBuffer);
-        ref Lanes f = ref Unsafe.As<LaneTensor, Lanes>(ref fBuffer), g = ref Unsafe.As<LaneTensor, Lanes>(ref gBuffer); // g = F⁻ᵀ
+        ref Lanes4 f = ref Unsafe.As<LaneTensor, Lanes4>(ref fBuffer), g = ref Unsafe.As<LaneTensor, Lanes4>(ref gBuffer); // g = F⁻ᵀ
         var bad = FiniteStrain.Load<TSolid>(in strain, ref f, out var jacobian);
         FiniteStrain.InverseTranspose<TSolid>(ref f, jacobian, ref g);
-        Lanes mu = Lane.Of(_mu), lambda = Lane.Of(_lambda);
-        var negative = Lane.Fma(lambda, LaneMath.Log(jacobian), -mu); // λ ln J − μ
-        for (int k = 0; k < n; k++) Ref(ref stress, k) = Lane.Fma(mu, Ref(ref f, k), negative * Ref(ref g, k));
+        Lanes4 mu = Lane4.Of(_mu), lambda = Lane4.Of(_lambda);
+        var negative = Lane4.Fma(lambda, LaneMath.Log(jacobian), -mu); // λ ln J − μ
+        for (int k = 0; k < n; k++) Ref(ref stress, k) = Lane4.Fma(mu, Ref(ref f, k), negative * Ref(ref g, k));
         if (TTangent.Value)
         {
             for (int i = 0; i < d; i++)
                 for (int j = 0; j < d; j++)
                 {
-                    ref Lanes row = ref Ref(ref tangent, (i * d + j) * n);
+                    ref Lanes4 row = ref Ref(ref tangent, (i * d + j) * n);
                     var lij = lambda * Ref(ref g, i * d + j);
                     for (int k = 0; k < d; k++)
                     {
                         var mkj = -negative * Ref(ref g, k * d + j);
                         for (int l = 0; l < d; l++)
-                            Ref(ref row, k * d + l) = Lane.Fma(mkj, Ref(ref g, i * d + l), lij * Ref(ref g, k * d + l));
+                            Ref(ref row, k * d + l) = Lane4.Fma(mkj, Ref(ref g, i * d + l), lij * Ref(ref g, k * d + l));
                     }
                     Ref(ref row, i * d + j) += mu;
                 }
@@ -64,10 +64,10 @@ public readonly struct NeoHooke<TSolid>(double lambda, double mu) : ILaw<NeoHook
     }
 
     /// <inheritdoc/>
-    public void OutOfPlane(ref readonly Lanes strain, ref readonly Lanes newState, out Lanes zz, out Lanes yz, out Lanes xz)
+    public void OutOfPlane(ref readonly Lanes4 strain, ref readonly Lanes4 newState, out Lanes4 zz, out Lanes4 yz, out Lanes4 xz)
     {
         var jacobian = Get(in strain, 0) * Get(in strain, 3) - Get(in strain, 1) * Get(in strain, 2);
-        zz = Lane.Of(_lambda) * LaneMath.Log(jacobian) / jacobian;
-        yz = xz = Lanes.Zero;
+        zz = Lane4.Of(_lambda) * LaneMath.Log(jacobian) / jacobian;
+        yz = xz = Lanes4.Zero;
     }
 }

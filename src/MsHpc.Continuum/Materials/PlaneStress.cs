@@ -60,7 +60,7 @@ public sealed class PlaneStress : IMaterial
     /// <inheritdoc/>
     public void InitializeState(Span<double> state, int blocks)
     {
-        int w = Lane.Width, size = StateSize;
+        int w = Lane4.Width, size = StateSize;
         for (int b = 0; b < blocks; b++)
         {
             var block = state.Slice(b * size * w, size * w);
@@ -74,10 +74,10 @@ public sealed class PlaneStress : IMaterial
     [SkipLocalsInit]
     public bool Evaluate(in MaterialBatch batch)
     {
-        int w = Lane.Width, n = _components, m = _kept.Length, f = _free.Length, size = StateSize;
+        int w = Lane4.Width, n = _components, m = _kept.Length, f = _free.Length, size = StateSize;
         BatchChecks.Require(in batch, m, size);
         Span<double> strain = stackalloc double[9 * w], stress = stackalloc double[9 * w], tangent = stackalloc double[81 * w];
-        Span<Lanes> target = stackalloc Lanes[9];
+        Span<Lanes4> target = stackalloc Lanes4[9];
         target.Clear();
         strain = strain[..(n * w)];
         stress = stress[..(n * w)];
@@ -89,10 +89,10 @@ public sealed class PlaneStress : IMaterial
             var old = batch.OldState.Slice(b * size * w, size * w);
             var state = batch.NewState.Slice(b * size * w, size * w);
             Expand(batch.Strain.Slice(b * m * w, m * w), old[(_innerState * w)..], strain);
-            byte active = batch.Active.IsEmpty ? (byte)0xFF : batch.Active[b];
+            byte active = batch.Active.IsEmpty ? Lane4.All : batch.Active[b];
             // All lanes are solved, idle ones too: their state stays valid. Only active ones can fail the call.
             byte bad = MixedControl.Newton(_inner, _free, target[..f], strain, old[..(_innerState * w)], state[..(_innerState * w)], stress,
-                tangent, batch.Time, batch.TimeStep, 0xFF, MixedControl.DefaultTolerance, MixedControl.DefaultMaxIterations);
+                tangent, batch.Time, batch.TimeStep, Lane4.All, MixedControl.DefaultTolerance, MixedControl.DefaultMaxIterations);
             bad &= active;
             if (!batch.Failed.IsEmpty) batch.Failed[b] = bad;
             ok &= bad == 0;
@@ -102,8 +102,8 @@ public sealed class PlaneStress : IMaterial
             var condensed = batch.Tangent.Slice(b * m * m * w, m * m * w);
             MixedControl.Condense(n, _kept, _free, tangent, condensed);
             if (bad == 0) continue;
-            var mask = Lane.Mask(bad);
-            foreach (ref var c in MemoryMarshal.Cast<double, Lanes>(condensed)) c = Lane.Select(mask, Lanes.Zero, c);
+            var mask = Lane4.Mask(bad);
+            foreach (ref var c in MemoryMarshal.Cast<double, Lanes4>(condensed)) c = Lane4.Select(mask, Lanes4.Zero, c);
         }
         return ok;
     }
@@ -112,7 +112,7 @@ public sealed class PlaneStress : IMaterial
     [SkipLocalsInit]
     public void GetOutputs(in MaterialBatch batch, Span<double> outputs)
     {
-        int w = Lane.Width, n = _components, m = _kept.Length, size = StateSize, count = _outputs.Length;
+        int w = Lane4.Width, n = _components, m = _kept.Length, size = StateSize, count = _outputs.Length;
         Span<double> strain = stackalloc double[9 * w], stress = stackalloc double[9 * w];
         strain = strain[..(n * w)];
         stress = stress[..(n * w)];
@@ -135,7 +135,7 @@ public sealed class PlaneStress : IMaterial
     /// <summary>The strain in space from the strain in the plane and the strains across it.</summary>
     private void Expand(ReadOnlySpan<double> plane, ReadOnlySpan<double> across, Span<double> strain)
     {
-        int w = Lane.Width;
+        int w = Lane4.Width;
         strain.Clear();
         for (int k = 0; k < _kept.Length; k++) plane.Slice(k * w, w).CopyTo(strain.Slice(_kept[k] * w, w));
         for (int k = 0; k < _free.Length; k++) across.Slice(k * w, w).CopyTo(strain.Slice(_free[k] * w, w));

@@ -7,7 +7,7 @@ using MsHpc.Core.Parallel;
 namespace MsHpc.Multiscale.Fe2;
 
 /// <summary>
-/// Shares the points of a costly law over ranks by measured cost, in blocks of eight. What a rank is foretold to be late with is lent to a
+/// Shares the points of a costly law over ranks by measured cost, in blocks of four. What a rank is foretold to be late with is lent to a
 /// rank that would be early, wherever that one runs; and the last blocks of each rank lie in memory that the ranks of its machine share, so
 /// that who is ready first takes them. State stays with its owner, so that rollback, checkpoints and restarts need not know. Results do not
 /// depend on who solves a block.
@@ -20,7 +20,7 @@ public sealed unsafe class SharedMaterial : IMaterial, IDisposable
 
     private readonly RveMaterial _inner;
     private readonly Comm _comm;
-    private readonly int _n, _w = Lane.Width, _s, _guess;
+    private readonly int _n, _w = Lane4.Width, _s, _guess;
     private readonly List<double[]> _history = []; // seconds per block, by evaluation within a step
     private double[] _costs = [];
     private double[] _outgoing = [], _incoming = [], _answers = [], _returned = [];
@@ -117,7 +117,7 @@ public sealed unsafe class SharedMaterial : IMaterial, IDisposable
             first = false;
             int lane = System.Numerics.BitOperations.TrailingZeroCount(bits);
             FailedStrain = new double[n];
-            for (int c = 0; c < n; c++) FailedStrain[c] = batch.Strain[(b * n + c) * Lane.Width + lane];
+            for (int c = 0; c < n; c++) FailedStrain[c] = batch.Strain[(b * n + c) * Lane4.Width + lane];
         }
     }
 
@@ -206,7 +206,7 @@ public sealed unsafe class SharedMaterial : IMaterial, IDisposable
         Copy(_own.Strain + (long)block * _n * _w, at, _n * _w);
         Copy(_own.Old + (long)block * _s * _w, at + _n * _w, _s * _w);
         Copy(_own.State + (long)block * _s * _w, at + (_n + _s) * _w, _guess * _w);
-        at[(_n + _s + _guess) * _w] = (_own.Active is null ? 0xff : _own.Active[block]) + (_own.Tangent is null ? 0 : WantsTangent);
+        at[(_n + _s + _guess) * _w] = (_own.Active is null ? Lane4.All : _own.Active[block]) + (_own.Tangent is null ? 0 : WantsTangent);
     }
 
     /// <summary>Solves a block of another rank.</summary>

@@ -227,7 +227,7 @@ internal abstract class MeshEngine : JobEngine
         if (Shared is null) return null;
         // Every rank may have a failed volume; the first rank that has one sends it.
         int n = Model.Space.Components();
-        var mine = Model.FailedPoint() is { } f && f.State.State.Length == Shared.StateSize * Lane.Width && Shared.FailedStrain.Length > 0 ? f : ((int Cell, int Point, PointState State)?)null;
+        var mine = Model.FailedPoint() is { } f && f.State.State.Length == Shared.StateSize * Lane4.Width && Shared.FailedStrain.Length > 0 ? f : ((int Cell, int Point, PointState State)?)null;
         var (data, offsets) = Comm.AllGather<double>(mine is { } m ? [m.Cell, m.Point, m.State.Lane, .. Shared.FailedStrain, .. m.State.Stress, .. m.State.State] : []);
         if (data.Length == 0 || !Comm.IsRoot) return null;
         int length = offsets.Zip(offsets.Skip(1), (a, b) => b - a).First(l => l > 0);

@@ -57,7 +57,7 @@ public static class JobPlan
             else
             {
                 int copies = macro.Cells.Where(c => !job.Model.Materials.ContainsKey(c.Region)).Sum(c => c.Count * ReferenceElement.Get(c.Type, QuadratureRule.Full).Points);
-                double states = 2.0 * 8 * rve.StateSize * copies, scratch = 8.0 * Lane.Width * (2.0 * nonzeros + 10.0 * rve.StateSize) * threads * ranks;
+                double states = 2.0 * 8 * rve.StateSize * copies, scratch = 8.0 * Lane4.Width * (2.0 * nonzeros + 10.0 * rve.StateSize) * threads * ranks;
                 memory += states + scratch;
                 lines.Add($"micro: {copies} representative volumes of {rve.Mesh.CellCount} elements, {rve.Unknowns} unknowns and {rve.Points} points each: {(double)copies * rve.Unknowns:0.0e+00} micro unknowns in all");
                 lines.Add($"micro memory: states {Size(states)} ({Size(8.0 * rve.StateSize)} per volume, old and new), solvers {Size(scratch)}");

@@ -215,7 +215,7 @@ internal sealed class FeModelTests
             double[] u = FeKit.Wave(model, 0.01), f = new double[u.Length], g = new double[u.Length];
             Assert.That(model.Assemble(u, 0, 0, f, new FeSystem(model, new bool[u.Length])));
             Assert.That(law.Calls, Is.EqualTo(1));
-            Assert.That(law.Blocks, Is.EqualTo(Lane.Blocks(model.Elements) * 4));
+            Assert.That(law.Blocks, Is.EqualTo(Lane4.Blocks(model.Elements) * 4));
             plain.Assemble(u, 0, 0, g);
             Assert.That(f.AsSpan().SequenceEqual(g));
         });

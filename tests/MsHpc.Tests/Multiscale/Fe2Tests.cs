@@ -114,12 +114,12 @@ public sealed class Fe2Tests
         int blocks = comm.Rank == 0 ? 6 : others; // unequal on purpose: rank 0 lends
         var shared = new SharedMaterial(new RveMaterial(model), comm);
         var own = new RveMaterial(model);
-        double[] strain = new double[blocks * 24], old = new double[blocks * model.StateSize * 8];
+        double[] strain = new double[blocks * 3 * Lane4.Width], old = new double[blocks * model.StateSize * Lane4.Width];
         for (int k = 0; k < strain.Length; k++) strain[k] = 1e-3 * Math.Sin(k + 1);
         own.InitializeState(old, blocks);
         double[] Evaluate(IMaterial law)
         {
-            double[] state = new double[old.Length], stress = new double[strain.Length], tangent = new double[blocks * 72];
+            double[] state = new double[old.Length], stress = new double[strain.Length], tangent = new double[blocks * 9 * Lane4.Width];
             bool ok = law.Evaluate(new MaterialBatch { Blocks = blocks, Strain = strain, OldState = old, NewState = state, Stress = stress, Tangent = tangent });
             return [ok ? 1 : 0, .. stress, .. tangent, .. state];
         }

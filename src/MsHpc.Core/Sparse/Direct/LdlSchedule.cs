@@ -154,4 +154,6 @@ internal sealed unsafe class AlignedBuffer
     public int Length { get; }
 
     public Lanes* Lanes => (Lanes*)Pointer;
+
+    public Lanes4* Lanes4 => (Lanes4*)Pointer;
 }

@@ -54,7 +54,7 @@ public sealed class PeriodicTiesTests
             Points rve = new(new RveMaterial(model)), single = new(law);
             double[] Strain(int l) => [.. Rest(law.Space).Select((r, c) => r + size * (l + 1) / 8 * Math.Cos(1 + 2 * c))];
             Assert.That(rve.Evaluate(Strain) && single.Evaluate(Strain), Is.True);
-            for (int l = 0; l < Lane.Width; l++)
+            for (int l = 0; l < Lane4.Width; l++)
             {
                 Assert.That(MaxDifference(rve.TangentOf(l), single.TangentOf(l)), Is.LessThan(1e-12), law.Description);
                 Assert.That(rve.StressOf(l).Zip(single.StressOf(l), (a, b) => Math.Abs(a - b)).Max(), Is.LessThan(1e-12 * size), law.Description);

@@ -193,9 +193,9 @@ public sealed class RveBreakerTests
         {
             bool ok = points.Evaluate(_ => [0, 0, 0.0005 * k]);
             if (!ok) return; // told
-            var outputs = new double[3 * Lane.Width];
-            law.GetOutputs(new MaterialBatch { Blocks = 1, Strain = new double[3 * Lane.Width], OldState = points.Old, NewState = points.New, Stress = points.Stress }, outputs);
-            if (outputs[2 * Lane.Width] > 0) return; // told
+            var outputs = new double[3 * Lane4.Width];
+            law.GetOutputs(new MaterialBatch { Blocks = 1, Strain = new double[3 * Lane4.Width], OldState = points.Old, NewState = points.New, Stress = points.Stress }, outputs);
+            if (outputs[2 * Lane4.Width] > 0) return; // told
             Assert.That(points.TangentOf(0)[2, 2], Is.GreaterThan(0), $"softening at step {k}, and nobody says so");
             points.Commit();
         }
@@ -237,8 +237,8 @@ public sealed class RveBreakerTests
         foreach (double e in new[] { 0.005, 0.01, 0.005, 0 })
         {
             Assert.That(points.Evaluate(_ => [e, 0, e]), Is.True);
-            var outputs = new double[3 * Lane.Width];
-            law.GetOutputs(new MaterialBatch { Blocks = 1, Strain = new double[3 * Lane.Width], OldState = points.Old, NewState = points.New, Stress = points.Stress }, outputs);
+            var outputs = new double[3 * Lane4.Width];
+            law.GetOutputs(new MaterialBatch { Blocks = 1, Strain = new double[3 * Lane4.Width], OldState = points.Old, NewState = points.New, Stress = points.Stress }, outputs);
             Assert.That(outputs[0], Is.LessThan(1e-9));
             points.Commit();
             Assert.That(large.Solve([e, 0, e]).HillMandel, Is.LessThan(1e-9));

@@ -51,29 +51,29 @@ internal static class RveFixture
 
     public static IMaterial Elastic(StrainSpace space, double E, double nu) => Law("elastic", space, ("E", E), ("nu", nu));
 
-    /// <summary>One evaluation of eight copies; strains by lane.</summary>
+    /// <summary>One evaluation of four copies; strains by lane.</summary>
     public sealed class Points(IMaterial law)
     {
         public readonly int n = law.Space.Components();
-        public double[] Old = Initial(law), New = new double[law.StateSize * Lane.Width];
-        public double[] Stress = new double[law.Space.Components() * Lane.Width];
-        public double[] Tangent = new double[law.Space.Components() * law.Space.Components() * Lane.Width];
+        public double[] Old = Initial(law), New = new double[law.StateSize * Lane4.Width];
+        public double[] Stress = new double[law.Space.Components() * Lane4.Width];
+        public double[] Tangent = new double[law.Space.Components() * law.Space.Components() * Lane4.Width];
         public byte[] Failed = new byte[1];
 
         private static double[] Initial(IMaterial law)
         {
-            var state = new double[law.StateSize * Lane.Width];
+            var state = new double[law.StateSize * Lane4.Width];
             law.InitializeState(state, 1);
             return state;
         }
 
-        public bool Evaluate(Func<int, double[]> strainOfLane, byte active = 0xff, bool tangent = true)
+        public bool Evaluate(Func<int, double[]> strainOfLane, byte active = Lane4.All, bool tangent = true)
         {
-            var strain = new double[n * Lane.Width];
-            for (int l = 0; l < Lane.Width; l++)
+            var strain = new double[n * Lane4.Width];
+            for (int l = 0; l < Lane4.Width; l++)
             {
                 var e = strainOfLane(l);
-                for (int c = 0; c < n; c++) strain[c * Lane.Width + l] = e[c];
+                for (int c = 0; c < n; c++) strain[c * Lane4.Width + l] = e[c];
             }
             return law.Evaluate(new MaterialBatch
             {
@@ -84,13 +84,13 @@ internal static class RveFixture
 
         public void Commit() => (Old, New) = (New, Old);
 
-        public double[] StressOf(int lane) => [.. Enumerable.Range(0, n).Select(c => Stress[c * Lane.Width + lane])];
+        public double[] StressOf(int lane) => [.. Enumerable.Range(0, n).Select(c => Stress[c * Lane4.Width + lane])];
 
         public double[,] TangentOf(int lane)
         {
             var t = new double[n, n];
             for (int i = 0; i < n; i++)
-                for (int j = 0; j < n; j++) t[i, j] = Tangent[(i * n + j) * Lane.Width + lane];
+                for (int j = 0; j < n; j++) t[i, j] = Tangent[(i * n + j) * Lane4.Width + lane];
             return t;
         }
     }

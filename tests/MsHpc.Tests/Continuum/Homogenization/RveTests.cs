@@ -118,7 +118,7 @@ public sealed class RveTests
         public bool Evaluate(in MaterialBatch batch)
         {
             var strain = batch.Strain.ToArray();
-            for (int k = 0; k < strain.Length; k++) strain[k] -= eigen[k / Lane.Width % 3];
+            for (int k = 0; k < strain.Length; k++) strain[k] -= eigen[k / Lane4.Width % 3];
             return law.Evaluate(new MaterialBatch
             {
                 Blocks = batch.Blocks, Active = batch.Active, Strain = strain, OldState = batch.OldState, NewState = batch.NewState,
@@ -192,9 +192,9 @@ public sealed class RveTests
         foreach (double load in new[] { 0.3, 1, 0.7, -0.5 })
         {
             Assert.That(points.Evaluate(l => Direction(material.Space, load * (material.Space.IsFinite() ? 0.1 : 1e-2) * (1 + 0.1 * l))), Is.True);
-            var outputs = new double[material.OutputNames.Count * Lane.Width];
+            var outputs = new double[material.OutputNames.Count * Lane4.Width];
             material.GetOutputs(new MaterialBatch { Blocks = 1, Strain = [], OldState = [], NewState = points.New, Stress = [] }, outputs);
-            Assert.That(outputs[..Lane.Width].Max(), Is.LessThan(1e-10));
+            Assert.That(outputs[..Lane4.Width].Max(), Is.LessThan(1e-10));
             points.Commit();
         }
     }
@@ -226,7 +226,7 @@ public sealed class RveTests
         {
             double[] Strain(int l) => Direction(space, load * (1 + l));
             Assert.That(rve.Evaluate(Strain) && single.Evaluate(Strain), Is.True);
-            for (int l = 0; l < Lane.Width; l++)
+            for (int l = 0; l < Lane4.Width; l++)
             {
                 Assert.That(MaxDifference(rve.TangentOf(l), single.TangentOf(l)), Is.LessThan(1e-12));
                 Assert.That(rve.StressOf(l).Zip(single.StressOf(l), (a, b) => Math.Abs(a - b)).Max(), Is.LessThan(1e-15));
@@ -300,21 +300,21 @@ public sealed class RveTests
         var model = Nonlinear("j2_plasticity", 2, 8, boundary);
         var solver = new RveSolver(model);
         var material = new RveMaterial(model);
-        double[] old = new double[model.StateSize * Lane.Width], state = new double[old.Length], strain = new double[3 * Lane.Width];
-        double[] stress = new double[strain.Length], tangent = new double[9 * Lane.Width];
+        double[] old = new double[model.StateSize * Lane4.Width], state = new double[old.Length], strain = new double[3 * Lane4.Width];
+        double[] stress = new double[strain.Length], tangent = new double[9 * Lane4.Width];
         material.InitializeState(old, 1);
         long before = 0;
         for (int k = 0; k < 4; k++)
         {
             if (k == 2) before = GC.GetAllocatedBytesForCurrentThread();
-            for (int l = 0; l < Lane.Width; l++) (strain[l], strain[8 + l]) = (1e-3 * (k + l + 1), -5e-4 * (k + l));
-            byte failed = solver.Solve(Cast(strain), Cast(old), Cast(state), Cast(stress), Cast(tangent), 0xff, 1, 1);
+            for (int l = 0; l < Lane4.Width; l++) (strain[l], strain[Lane4.Width + l]) = (1e-3 * (k + l + 1), -5e-4 * (k + l));
+            byte failed = solver.Solve(Cast(strain), Cast(old), Cast(state), Cast(stress), Cast(tangent), Lane4.All, 1, 1);
             if (failed != 0) Assert.Fail("the RVE failed");
             if (k > 0 && solver.Iterations < 2) Assert.Fail("the load does not reach yield");
         }
         Assert.That(GC.GetAllocatedBytesForCurrentThread() - before, Is.Zero);
 
-        static Span<Lanes> Cast(double[] values) => System.Runtime.InteropServices.MemoryMarshal.Cast<double, Lanes>(values.AsSpan());
+        static Span<Lanes4> Cast(double[] values) => System.Runtime.InteropServices.MemoryMarshal.Cast<double, Lanes4>(values.AsSpan());
     }
 
     [Test]

@@ -1,4 +1,5 @@
 using MsHpc.Continuum.Materials;
+using MsHpc.Core;
 using NUnit.Framework;
 
 namespace MsHpc.Tests.Continuum.Materials;
@@ -154,7 +155,7 @@ internal sealed class MaterialDriver
     public byte[]? Active;
     public double TimeStep = 0.1;
 
-    public MaterialDriver(IMaterial material, int blocks = 1)
+    public MaterialDriver(IMaterial material, int blocks = 2)
     {
         Material = material;
         Blocks = blocks;
@@ -162,8 +163,8 @@ internal sealed class MaterialDriver
         Size = material.StateSize;
         double[] Make(int perPoint)
         {
-            var a = new double[blocks * 8 * perPoint + Canary];
-            Array.Fill(a, double.NaN, blocks * 8 * perPoint, Canary);
+            var a = new double[blocks * Lane4.Width * perPoint + Canary];
+            Array.Fill(a, double.NaN, blocks * Lane4.Width * perPoint, Canary);
             return a;
         }
         Strain = Make(N);
@@ -173,11 +174,11 @@ internal sealed class MaterialDriver
         Tangent = Make(N * N);
         Failed = new byte[blocks];
         if (material.Space.IsFinite())
-            for (int p = 0; p < blocks * 8; p++) SetStrain(p, MaterialCases.Path(material.Space, 0, -1));
-        material.InitializeState(Old.AsSpan(0, blocks * 8 * Size), blocks);
+            for (int p = 0; p < blocks * Lane4.Width; p++) SetStrain(p, MaterialCases.Path(material.Space, 0, -1));
+        material.InitializeState(Old.AsSpan(0, blocks * Lane4.Width * Size), blocks);
     }
 
-    private static int At(int point, int perPoint, int component) => (point / 8 * perPoint + component) * 8 + point % 8;
+    private static int At(int point, int perPoint, int component) => (point / Lane4.Width * perPoint + component) * Lane4.Width + point % Lane4.Width;
 
     public void SetStrain(int point, double[] e)
     {
@@ -192,9 +193,9 @@ internal sealed class MaterialDriver
 
     public MaterialBatch Batch(bool tangent = true) => new()
     {
-        Blocks = Blocks, Active = Active, Strain = Strain.AsSpan(0, Blocks * 8 * N), OldState = Old.AsSpan(0, Blocks * 8 * Size),
-        NewState = New.AsSpan(0, Blocks * 8 * Size), Stress = Stress.AsSpan(0, Blocks * 8 * N),
-        Tangent = tangent ? Tangent.AsSpan(0, Blocks * 8 * N * N) : default, TimeStep = TimeStep, Failed = Failed,
+        Blocks = Blocks, Active = Active, Strain = Strain.AsSpan(0, Blocks * Lane4.Width * N), OldState = Old.AsSpan(0, Blocks * Lane4.Width * Size),
+        NewState = New.AsSpan(0, Blocks * Lane4.Width * Size), Stress = Stress.AsSpan(0, Blocks * Lane4.Width * N),
+        Tangent = tangent ? Tangent.AsSpan(0, Blocks * Lane4.Width * N * N) : default, TimeStep = TimeStep, Failed = Failed,
     };
 
     public bool Evaluate(bool tangent = true) => Material.Evaluate(Batch(tangent));
@@ -204,13 +205,13 @@ internal sealed class MaterialDriver
     public void AssertCanaries()
     {
         foreach (var (array, perPoint) in new[] { (Strain, N), (Old, Size), (New, Size), (Stress, N), (Tangent, N * N) })
-            Assert.That(array.AsSpan(Blocks * 8 * perPoint).ToArray(), Is.All.NaN, "written past the end");
+            Assert.That(array.AsSpan(Blocks * Lane4.Width * perPoint).ToArray(), Is.All.NaN, "written past the end");
     }
 
     public Dictionary<string, double[]> Outputs(int point)
     {
         var names = Material.OutputNames;
-        var o = new double[Blocks * 8 * names.Count];
+        var o = new double[Blocks * Lane4.Width * names.Count];
         Material.GetOutputs(Batch(), o);
         var values = Get(o, point, names.Count);
         return names.Select((name, k) => (name, k)).ToDictionary(x => x.name, x => new[] { values[x.k] });

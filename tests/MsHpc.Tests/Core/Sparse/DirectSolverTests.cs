@@ -67,14 +67,14 @@ internal sealed class DirectSolverTests
         {
             int slot = ldl.Slot(k);
             if (slot < 0) continue;
-            var v = Lanes.Zero;
+            var v = Lanes4.Zero;
             for (int l = 0; l < lanes.Length; l++) v = v.WithElement(l, lanes[l].Values[k]);
             storage[slot] += v;
         }
     }
 
-    private static DirectProblem[] Eight(DirectProblem problem)
-        => [.. Enumerable.Range(0, 8).Select(l => problem.With((_, _, v) => v * (1 + 0.3 * l), problem.Name))];
+    private static DirectProblem[] Four(DirectProblem problem)
+        => [.. Enumerable.Range(0, Lane4.Width).Select(l => problem.With((_, _, v) => v * (1 + 0.3 * l), problem.Name))];
 
     private static int[][] Orderings(DirectProblem p) =>
     [
@@ -155,18 +155,18 @@ internal sealed class DirectSolverTests
     {
         int n = problem.Rows;
         var symbolic = SymbolicLdl.Analyze(problem.Pattern, problem.NodeOf, problem.Coordinates, problem.Dimension);
-        var lanes = Eight(problem);
+        var lanes = Four(problem);
         var batched = new BatchedLdl(symbolic);
         Load(batched, lanes);
-        Assert.That(batched.Factor(0xff, false), Is.Zero);
+        Assert.That(batched.Factor(Lane4.All, false), Is.Zero);
         var single = new SparseLdl(symbolic);
         foreach (int columns in new[] { 1, 2, 3, 4, 5, 6, 7, 9 })
         {
-            var x = new Lanes[n * columns];
+            var x = new Lanes4[n * columns];
             var rhs = Enumerable.Range(0, columns).Select(c => Vector(n, 20 + c)).ToArray();
-            for (int i = 0; i < n; i++) for (int c = 0; c < columns; c++) x[i * columns + c] = Vector512.Create(rhs[c][i]);
+            for (int i = 0; i < n; i++) for (int c = 0; c < columns; c++) x[i * columns + c] = Vector256.Create(rhs[c][i]);
             batched.Solve(x, columns);
-            for (int l = 0; l < 8; l += 3)
+            for (int l = 0; l < Lane4.Width; l += 3)
             {
                 var status = single.Factor(lanes[l].Values, false);
                 Assert.That(batched.NegativePivots(l), Is.EqualTo(status.NegativePivots));
@@ -195,25 +195,28 @@ internal sealed class DirectSolverTests
         var ldl = new BatchedLdl(symbolic);
         int n = problem.Rows;
         var b = Vector(n, 3);
-        var reference = Run(Enumerable.Repeat(problem, 8).ToArray(), 0xff, out byte failed);
+        var reference = Run(Enumerable.Repeat(problem, Lane4.Width).ToArray(), Lane4.All, out byte failed);
         Assert.That(failed, Is.Zero);
-        for (int i = 0; i < n; i++) for (int l = 1; l < 8; l++) Assert.That(reference[i].GetElement(l), Is.EqualTo(reference[i].GetElement(0)));
-        var mixed = Run([other, nan, problem, zero, other, problem, nan, zero], 0b0011_1111, out failed);
-        Assert.That(failed, Is.EqualTo(0b0000_1010));
+        for (int i = 0; i < n; i++) for (int l = 1; l < Lane4.Width; l++) Assert.That(reference[i].GetElement(l), Is.EqualTo(reference[i].GetElement(0)));
+        var mixed = Run([other, nan, problem, zero], 0b0111, out failed);
+        Assert.That(failed, Is.EqualTo(0b0010));
+        var turned = Run([zero, problem, nan, other], 0b1110, out failed);
+        Assert.That(failed, Is.EqualTo(0b0100));
         for (int i = 0; i < n; i++)
         {
             Assert.That(BitConverter.DoubleToInt64Bits(mixed[i].GetElement(2)), Is.EqualTo(BitConverter.DoubleToInt64Bits(reference[i].GetElement(2))));
-            Assert.That(BitConverter.DoubleToInt64Bits(mixed[i].GetElement(5)), Is.EqualTo(BitConverter.DoubleToInt64Bits(reference[i].GetElement(5))));
-            Assert.That(mixed[i].GetElement(7), Is.Zero);
-            Assert.That(mixed[i].GetElement(0), Is.EqualTo(mixed[i].GetElement(4)));
+            Assert.That(BitConverter.DoubleToInt64Bits(turned[i].GetElement(1)), Is.EqualTo(BitConverter.DoubleToInt64Bits(reference[i].GetElement(1))));
+            Assert.That(mixed[i].GetElement(3), Is.Zero);
+            Assert.That(turned[i].GetElement(0), Is.Zero);
+            Assert.That(mixed[i].GetElement(0), Is.EqualTo(turned[i].GetElement(3)));
         }
 
-        Lanes[] Run(DirectProblem[] lanes, byte active, out byte failed)
+        Lanes4[] Run(DirectProblem[] lanes, byte active, out byte failed)
         {
             Load(ldl, lanes);
             failed = ldl.Factor(active, true);
-            var x = new Lanes[n];
-            for (int i = 0; i < n; i++) x[i] = Vector512.Create(b[i]);
+            var x = new Lanes4[n];
+            for (int i = 0; i < n; i++) x[i] = Vector256.Create(b[i]);
             ldl.Solve(x, 1);
             return x;
         }
@@ -227,8 +230,8 @@ internal sealed class DirectSolverTests
         Assert.That(status.Outcome, Is.EqualTo(LdlOutcome.Singular), status.ToString());
         Assert.That(status.ToString(), Does.Contain("singular or needs pivoting at unknown"));
         var batched = new BatchedLdl(symbolic);
-        Load(batched, Eight(problem));
-        Assert.That(batched.Factor(0b0111_0111, false), Is.EqualTo(0b0111_0111));
+        Load(batched, Four(problem));
+        Assert.That(batched.Factor(0b0111, false), Is.EqualTo(0b0111));
         var lu = new SparseLu(problem.Pattern, problem.NodeOf, problem.Coordinates, problem.Dimension).Factor(problem.Values);
         Assert.That(lu.Outcome, Is.EqualTo(LdlOutcome.Singular), lu.ToString());
     }
@@ -242,8 +245,8 @@ internal sealed class DirectSolverTests
         var problem = DirectProblem.Grid("contrast", [24, 24], 2, true, true, contrast);
         var symbolic = SymbolicLdl.Analyze(problem.Pattern, problem.NodeOf, problem.Coordinates, problem.Dimension);
         var batched = new BatchedLdl(symbolic);
-        Load(batched, Eight(problem));
-        Assert.That(batched.Factor(0xff, true), Is.Zero);
+        Load(batched, Four(problem));
+        Assert.That(batched.Factor(Lane4.All, true), Is.Zero);
         Assert.That(new SparseLdl(symbolic).Factor(problem.Values, true).IsOk);
     }
 
@@ -253,8 +256,8 @@ internal sealed class DirectSolverTests
         var symbolic = SymbolicLdl.Analyze(problem.Pattern, problem.NodeOf, problem.Coordinates, problem.Dimension);
         Assert.That(new SparseLdl(symbolic).Factor(problem.Values, true).Outcome, Is.EqualTo(LdlOutcome.NotPositive));
         var batched = new BatchedLdl(symbolic);
-        Load(batched, Eight(problem));
-        Assert.That(batched.Factor(0b1000_0001, true), Is.EqualTo(0b1000_0001));
+        Load(batched, Four(problem));
+        Assert.That(batched.Factor(0b1001, true), Is.EqualTo(0b1001));
     }
 
     [Test]
@@ -378,16 +381,16 @@ internal sealed class DirectSolverTests
         var batched = new BatchedLdl(symbolic);
         var single = new SparseLdl(symbolic);
         var lu = new SparseLu(problem.Pattern, problem.NodeOf, problem.Coordinates, problem.Dimension);
-        var x = new Lanes[problem.Rows * 3];
+        var x = new Lanes4[problem.Rows * 3];
         var y = new double[problem.Rows * 2];
         var z = new double[problem.Rows];
-        var eight = Eight(problem);
+        var four = Four(problem);
         long before = 0;
         for (int round = 0; round < 3; round++)
         {
-            Load(batched, eight);
+            Load(batched, four);
             if (round == 2) before = GC.GetAllocatedBytesForCurrentThread();
-            batched.Factor(0xff, true);
+            batched.Factor(Lane4.All, true);
             batched.Solve(x, 3);
             single.Factor(problem.Values, true);
             single.Solve(y, 2);
