@@ -1,5 +1,6 @@
 using MsHpc.Atomistics;
 using MsHpc.Core;
+using MsHpc.Core.Parallel;
 using MsHpc.Quantum.Scf;
 
 namespace MsHpc.Quantum.TightBinding;
@@ -54,13 +55,14 @@ public sealed class TightBindingCalculator : ICalculator
 
     /// <param name="model">Parameters.</param>
     /// <param name="options">Mesh, temperature, charge.</param>
+    /// <param name="team">Threads for what the dense library does not do; null: one. The library's own are chosen by <see cref="Dense.Use"/>.</param>
     /// <exception cref="InputException">A temperature below zero.</exception>
-    public TightBindingCalculator(TightBindingModel model, TightBindingOptions? options = null)
+    public TightBindingCalculator(TightBindingModel model, TightBindingOptions? options = null, ThreadTeam? team = null)
     {
         (_model, _options) = (model, options ?? new TightBindingOptions());
         if (!(_options.KT >= 0) || !double.IsFinite(_options.KT)) throw new InputException($"the temperature of the electrons, kT = {_options.KT} eV, must be zero or more");
         if (_options.SelfConsistent && model.Elements.Any(e => !(e.Hubbard > 0))) throw new InputException($"{model.Name} has no Hubbard U: its charges cannot be self-consistent");
-        _solver = new BandSolver(_options.Mesh ?? KMesh.Gamma);
+        _solver = new BandSolver(_options.Mesh ?? KMesh.Gamma, team);
     }
 
     /// <inheritdoc/>
@@ -78,6 +80,16 @@ public sealed class TightBindingCalculator : ICalculator
 
     /// <summary>Levels of the last calculation, eV: those of the first point, rising, then of the next.</summary>
     public double[] Levels => [.. _solver.Levels.Select(e => e * Codata.HartreeInEv)];
+
+    /// <summary>H at Γ of the atoms of the last calculation, lower triangle: for the measurement of eigensolvers.</summary>
+    internal double[] GammaHamiltonian(Atoms atoms)
+    {
+        var layout = new OrbitalLayout(atoms.Types.ToArray().Select(t => _model.Elements[_model.IndexOf(atoms.Species[t].Symbol)].Orbitals));
+        layout.SetBonds(_bonds.Bonds);
+        var a = new double[layout.Count * layout.Count];
+        BandSolver.Assemble(layout, _bonds.Bonds, _h, KMesh.Gamma.Points[0], a);
+        return a;
+    }
 
     /// <inheritdoc/>
     public void Compute(Atoms atoms, Want want, CalculatorResults results)
@@ -128,11 +140,11 @@ public sealed class TightBindingCalculator : ICalculator
         else
         {
             if (External is not null) throw new InputException("external charges act on charges: they need a self-consistent calculation");
-            _solver.Solve(layout, bonds, _h, _model.IsOrthogonal ? null : _s, electrons, kT);
-            _solver.Density(layout, bonds, energyWeighted: false, _p);
+            _solver.Solve(layout, _bonds, _h, _model.IsOrthogonal ? null : _s, electrons, kT);
+            _solver.Density(layout, _bonds, energyWeighted: false, _p);
             band = _solver.BandEnergy;
         }
-        if (!_model.IsOrthogonal) _solver.Density(layout, bonds, energyWeighted: true, _w);
+        if (!_model.IsOrthogonal) _solver.Density(layout, _bonds, energyWeighted: true, _w);
 
         Gradient(layout, bonds, element, density, embedSlope, shift, results);
         double ev = Codata.HartreeInEv;
@@ -158,8 +170,8 @@ public sealed class TightBindingCalculator : ICalculator
         {
             _charges.Shift(_surplus, shift);
             Shift(layout, bonds, shift);
-            _solver.Solve(layout, bonds, _shifted, _model.IsOrthogonal ? null : _s, electrons, kT);
-            _solver.Density(layout, bonds, energyWeighted: false, _p);
+            _solver.Solve(layout, _bonds, _shifted, _model.IsOrthogonal ? null : _s, electrons, kT);
+            _solver.Density(layout, _bonds, energyWeighted: false, _p);
             var populations = Populations(layout, bonds);
             double change = 0, band = _solver.BandEnergy;
             for (int i = 0; i < n; i++)
