@@ -4,6 +4,7 @@ using MsHpc.Atomistics;
 using MsHpc.Atomistics.IO;
 using MsHpc.Core;
 using MsHpc.Core.Parallel;
+using MsHpc.Quantum.LinearScaling;
 using MsHpc.Quantum.Scf;
 using MsHpc.Quantum.TightBinding;
 
@@ -12,7 +13,7 @@ namespace MsHpc.Perf;
 /// <summary>
 /// Seconds of energy and forces by tight binding, atoms moved a little from call to call as in dynamics, and of the eigensolver alone (DSYEVD with all
 /// vectors of a Hamiltonian of the same order) beside them.
-/// <code>MsHpc.Perf quantum --xyz Si216.xyz | --cells 4 [--model bowler|kwon|nrl|skf folder] [--mesh 1] [--threads 1] [--repeat 5] [--eigen yes]</code>
+/// <code>MsHpc.Perf quantum --xyz Si216.xyz | --cells 4 [--model bowler|kwon|nrl|skf folder] [--mesh 1] [--threads 1] [--repeat 5] [--eigen yes] [--purify threshold]</code>
 /// </summary>
 internal static class QuantumPeer
 {
@@ -38,18 +39,20 @@ internal static class QuantumPeer
             _ => new SlaterKosterSet(name, [.. atoms.Species.Select(s => s.Symbol)]),
         };
         using var team = new ThreadTeam(threads);
-        var options = new TightBindingOptions(mesh > 1 ? KMesh.MonkhorstPack(mesh, mesh, mesh) : null, SelfConsistent: model is SlaterKosterSet);
+        var options = new TightBindingOptions(mesh > 1 ? KMesh.MonkhorstPack(mesh, mesh, mesh) : null, SelfConsistent: model is SlaterKosterSet,
+            Purify: Option("purify", "") is { Length: > 0 } threshold ? new Purification(double.Parse(threshold, CultureInfo.InvariantCulture)) : null);
         var calculator = new TightBindingCalculator(model, options, team);
         var results = new CalculatorResults(atoms.Count);
         int orbitals = atoms.Types.ToArray().Sum(t => model.Elements[model.IndexOf(atoms.Species[t].Symbol)].Orbitals);
         Console.WriteLine($"{atoms.Count} atoms, {orbitals} orbitals, {Dense.Provider}, team of {threads}; {calculator.Description}");
-        for (int r = 0; r <= repeat; r++)
+        for (int r = 0; r < repeat; r++)
         {
             long bytes = GC.GetAllocatedBytesForCurrentThread(), start = Stopwatch.GetTimestamp();
             calculator.Compute(atoms, Want.Forces, results);
             double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
                 $"{seconds:f4} s, {calculator.Energies!.Cycles} cycles, {results.Energy:f8} eV, largest force {results.Forces.Max():f6} eV/Å, {(GC.GetAllocatedBytesForCurrentThread() - bytes) / 1024} kB allocated"));
+            if (calculator.Purified is { } report) Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"    gap {calculator.Energies.Gap:f3} eV; {report}"));
             Move(1e-3);
         }
         if (Option("eigen", "no") == "yes") Eigensolver(calculator, atoms, orbitals);

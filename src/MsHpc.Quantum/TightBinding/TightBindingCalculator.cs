@@ -1,6 +1,7 @@
 using MsHpc.Atomistics;
 using MsHpc.Core;
 using MsHpc.Core.Parallel;
+using MsHpc.Quantum.LinearScaling;
 using MsHpc.Quantum.Scf;
 
 namespace MsHpc.Quantum.TightBinding;
@@ -12,15 +13,16 @@ namespace MsHpc.Quantum.TightBinding;
 /// <param name="SelfConsistent">Charges act on each other and on the levels (DFTB2); needs a model with Hubbard U.</param>
 /// <param name="Tolerance">Largest change of a charge in a cycle at which self-consistency ends, e.</param>
 /// <param name="MaxCycles">Cycles before the calculation counts as failed.</param>
+/// <param name="Purify">The density matrix by purification, for large systems with a gap, orthogonal models at Γ; null: by diagonalisation.</param>
 public sealed record TightBindingOptions(KMesh? Mesh = null, double KT = 0.001, double Charge = 0, bool SelfConsistent = false,
-    double Tolerance = 1e-10, int MaxCycles = 200);
+    double Tolerance = 1e-10, int MaxCycles = 200, Purification? Purify = null);
 
 /// <summary>What tight binding found beyond energy and forces. Units eV.</summary>
 /// <param name="Band">Σ f ε; with self-consistent charges Tr P H₀.</param>
 /// <param name="Repulsive">Energy of the cores.</param>
 /// <param name="Entropy">TS of the electrons.</param>
 /// <param name="Fermi">Fermi level.</param>
-/// <param name="Gap">Lowest level above minus highest level below half filling, over all points.</param>
+/// <param name="Gap">Lowest level above minus highest level below half filling, over all points; with purification a lower bound.</param>
 /// <param name="Coulomb">Energy of self-consistent charges among themselves and with external ones.</param>
 /// <param name="Cycles">Cycles of self-consistency; 1 without.</param>
 public sealed record TightBindingEnergies(double Band, double Repulsive, double Entropy, double Fermi, double Gap, double Coulomb, int Cycles)
@@ -46,6 +48,7 @@ public sealed class TightBindingCalculator : ICalculator
     private readonly TightBindingModel _model;
     private readonly TightBindingOptions _options;
     private readonly BandSolver _solver;
+    private readonly Purifier? _purifier;
     private readonly BondList _bonds = new();
     private readonly BondOperator _h = new(), _s = new(), _p = new(), _w = new(), _shifted = new();
     private readonly ChargeInteraction _charges = new();
@@ -56,13 +59,20 @@ public sealed class TightBindingCalculator : ICalculator
     /// <param name="model">Parameters.</param>
     /// <param name="options">Mesh, temperature, charge.</param>
     /// <param name="team">Threads for what the dense library does not do; null: one. The library's own are chosen by <see cref="Dense.Use"/>.</param>
-    /// <exception cref="InputException">A temperature below zero.</exception>
-    public TightBindingCalculator(TightBindingModel model, TightBindingOptions? options = null, ThreadTeam? team = null)
+    /// <param name="comm">Ranks that purify together, each with all atoms; null: one.</param>
+    /// <exception cref="InputException">A temperature below zero; options that the model or purification does not have.</exception>
+    public TightBindingCalculator(TightBindingModel model, TightBindingOptions? options = null, ThreadTeam? team = null, Comm? comm = null)
     {
         (_model, _options) = (model, options ?? new TightBindingOptions());
         if (!(_options.KT >= 0) || !double.IsFinite(_options.KT)) throw new InputException($"the temperature of the electrons, kT = {_options.KT} eV, must be zero or more");
         if (_options.SelfConsistent && model.Elements.Any(e => !(e.Hubbard > 0))) throw new InputException($"{model.Name} has no Hubbard U: its charges cannot be self-consistent");
         _solver = new BandSolver(_options.Mesh ?? KMesh.Gamma, team);
+        if (_options.Purify is not { } purify) return;
+        if (!(purify.Threshold > 0) || purify.Threshold > 0.01) throw new InputException($"a purification threshold of {purify.Threshold}: above zero and at most 0.01");
+        if (!model.IsOrthogonal) throw new InputException($"{model.Name} has an overlap matrix: purification is for orthogonal orbitals. Diagonalise");
+        if (_solver.Mesh.Points is not [{ K0: 0, K1: 0, K2: 0 }]) throw new InputException("purification is for Γ alone, of a cell that is large: take a larger cell, or diagonalise");
+        if (_options.SelfConsistent) throw new InputException("purification is without self-consistent charges. Diagonalise");
+        _purifier = new Purifier(purify, team ?? ThreadTeam.Single, comm ?? Comm.Self);
     }
 
     /// <inheritdoc/>
@@ -78,7 +88,11 @@ public sealed class TightBindingCalculator : ICalculator
     /// <summary>Parts of the last energy; null before the first.</summary>
     public TightBindingEnergies? Energies { get; private set; }
 
-    /// <summary>Levels of the last calculation, eV: those of the first point, rising, then of the next.</summary>
+    /// <summary>How well the last purification did; null without. Its energy error bounds what the dropped blocks can have done to the energy, from
+    /// above; forces are not stationary, and err by the order of its root.</summary>
+    public PurificationReport? Purified => _purifier?.Report;
+
+    /// <summary>Levels of the last calculation, eV: those of the first point, rising, then of the next. None with purification.</summary>
     public double[] Levels => [.. _solver.Levels.Select(e => e * Codata.HartreeInEv)];
 
     /// <summary>H at Γ of the atoms of the last calculation, lower triangle: for the measurement of eigensolvers.</summary>
@@ -137,6 +151,15 @@ public sealed class TightBindingCalculator : ICalculator
             _charges.Build(atoms, [.. element.Select(e => _model.Elements[e].Hubbard)], External);
             (band, coulomb, cycles) = Converge(layout, bonds, element, electrons, kT, shift);
         }
+        else if (_purifier is not null)
+        {
+            if (External is not null) throw new InputException("external charges act on charges: they need a self-consistent calculation");
+            _purifier.Solve(atoms, layout, bonds, _h, electrons, _p);
+            // Occupations at the edges of the gap, 1/(1 + exp(gap/2kT)), are what a purified density has not.
+            if (_purifier.Gap < 30 * kT)
+                throw new InputException(string.Create(System.Globalization.CultureInfo.InvariantCulture, $"a gap of at least {_purifier.Gap * Codata.HartreeInEv:g3} eV is not wide against kT = {_options.KT:g3} eV: purification fills levels as without temperature. Diagonalise"));
+            band = _purifier.BandEnergy;
+        }
         else
         {
             if (External is not null) throw new InputException("external charges act on charges: they need a self-consistent calculation");
@@ -148,7 +171,8 @@ public sealed class TightBindingCalculator : ICalculator
 
         Gradient(layout, bonds, element, density, embedSlope, shift, results);
         double ev = Codata.HartreeInEv;
-        Energies = new TightBindingEnergies(band * ev, repulsive * ev, _solver.Entropy * ev, _solver.Fermi * ev, Gap(layout.Count, electrons) * ev, coulomb * ev, cycles);
+        var (fermi, gap) = _purifier is { } p ? (p.Fermi, p.Gap) : (_solver.Fermi, Gap(layout.Count, electrons));
+        Energies = new TightBindingEnergies(band * ev, repulsive * ev, _solver.Entropy * ev, fermi * ev, gap * ev, coulomb * ev, cycles);
         results.Energy = Energies.Free;
         results.Charges = [.. Populations(layout, bonds).Select((p, i) => _model.Elements[element[i]].Electrons - p)];
         (results.AtomEnergies, results.AtomVirials) = ([], []); // the band energy has no split that the forces know of
