@@ -18,6 +18,12 @@ using unsafe HeevdRoutine = delegate* unmanaged[Cdecl]<byte*, byte*, int*, Syste
     System.Numerics.Complex*, int*, double*, int*, int*, int*, int*, nint, nint, void>;
 using unsafe HegvdRoutine = delegate* unmanaged[Cdecl]<int*, byte*, byte*, int*, System.Numerics.Complex*, int*, System.Numerics.Complex*,
     int*, double*, System.Numerics.Complex*, int*, double*, int*, int*, int*, int*, nint, nint, void>;
+using unsafe TrdRoutine = delegate* unmanaged[Cdecl]<byte*, int*, void*, int*, double*, double*, void*, void*, int*, int*, nint, void>;
+using unsafe StedcRoutine = delegate* unmanaged[Cdecl]<byte*, int*, double*, double*, double*, int*, double*, int*, int*, int*, int*, nint, void>;
+using unsafe MtrRoutine = delegate* unmanaged[Cdecl]<byte*, byte*, byte*, int*, int*, void*, int*, void*, void*, int*, void*, int*, int*, nint, nint, nint, void>;
+using unsafe PotrfAnyRoutine = delegate* unmanaged[Cdecl]<byte*, int*, void*, int*, int*, nint, void>;
+using unsafe GstRoutine = delegate* unmanaged[Cdecl]<int*, byte*, int*, void*, int*, void*, int*, int*, nint, void>;
+using unsafe TrsmRoutine = delegate* unmanaged[Cdecl]<byte*, byte*, byte*, byte*, int*, int*, void*, void*, int*, void*, int*, nint, nint, nint, nint, void>;
 using unsafe GesvdRoutine = delegate* unmanaged[Cdecl]<byte*, byte*, int*, int*, double*, int*, double*, double*, int*, double*, int*,
     double*, int*, int*, nint, nint, void>;
 
@@ -49,6 +55,14 @@ internal sealed unsafe partial class BlasLibrary
     internal readonly HeevdRoutine Heevd;
     internal readonly HegvdRoutine Hegvd;
     internal readonly GesvdRoutine Gesvd;
+    internal readonly StedcRoutine Stedc;
+
+    // Of these the real and the complex routine take the same arguments.
+    internal readonly TrdRoutine Sytrd, Hetrd;
+    internal readonly MtrRoutine Ormtr, Unmtr;
+    internal readonly PotrfAnyRoutine PotrfReal, PotrfComplex;
+    internal readonly GstRoutine Sygst, Hegst;
+    internal readonly TrsmRoutine TrsmReal, TrsmComplex;
 
     private BlasLibrary(nint[] handles, string path, int threads)
     {
@@ -90,6 +104,17 @@ internal sealed unsafe partial class BlasLibrary
         Heevd = (HeevdRoutine)Need("zheevd_");
         Hegvd = (HegvdRoutine)Need("zhegvd_");
         Gesvd = (GesvdRoutine)Need("dgesvd_");
+        Stedc = (StedcRoutine)Need("dstedc_");
+        Sytrd = (TrdRoutine)Need("dsytrd_");
+        Hetrd = (TrdRoutine)Need("zhetrd_");
+        Ormtr = (MtrRoutine)Need("dormtr_");
+        Unmtr = (MtrRoutine)Need("zunmtr_");
+        PotrfReal = (PotrfAnyRoutine)Need("dpotrf_");
+        PotrfComplex = (PotrfAnyRoutine)Need("zpotrf_");
+        Sygst = (GstRoutine)Need("dsygst_");
+        Hegst = (GstRoutine)Need("zhegst_");
+        TrsmReal = (TrsmRoutine)Need("dtrsm_");
+        TrsmComplex = (TrsmRoutine)Need("ztrsm_");
 
         CheckIntegers();
         SetThreads(threads);

@@ -43,6 +43,21 @@ public static class Dense
     /// <summary>Threads that the provider uses.</summary>
     public static int Threads => Current is { Lapack: { } lapack } ? lapack.Library.Threads : Current.Threads;
 
+    /// <summary>The native library in use, for what is made of several calls; null for managed code.</summary>
+    internal static LapackLinearAlgebraProvider? Lapack => Current.Lapack;
+
+    /// <summary>Runs with the library on one thread, and gives it its threads back: for bodies that call it from threads of their own. The count is
+    /// that of the process.</summary>
+    /// <param name="body">What to run.</param>
+    public static void OnOneThread(Action body)
+    {
+        var library = Current.Lapack?.Library;
+        int threads = library?.Threads ?? 1;
+        if (threads > 1) library!.SetThreads(1);
+        try { body(); }
+        finally { if (threads > 1) library!.SetThreads(threads); }
+    }
+
     /// <summary>File of the native library in use; null for managed code.</summary>
     public static string? LibraryPath => Current.Lapack?.Path;
 
@@ -646,14 +661,14 @@ public static class Dense
         return -1;
     }
 
-    private static void RequireFinite(string what, ReadOnlySpan<double> data)
+    internal static void RequireFinite(string what, ReadOnlySpan<double> data)
     {
         foreach (double x in data)
             if (!double.IsFinite(x)) throw new NumericalException($"{what}: the matrix holds {x}");
     }
 
-    private static NumericalException NotPositiveDefinite(string what, int n, int minor) =>
+    internal static NumericalException NotPositiveDefinite(string what, int n, int minor) =>
         new($"{what}: the matrix of order {n} is not positive definite" + (minor > 0 ? $" (leading minor {minor})" : ""));
 
-    private static NumericalException NotConverged(string what, int n) => new($"{what}: no convergence (order {n})");
+    internal static NumericalException NotConverged(string what, int n) => new($"{what}: no convergence (order {n})");
 }

@@ -233,6 +233,95 @@ internal sealed unsafe partial class LapackLinearAlgebraProvider : ILinearAlgebr
         return info;
     }
 
+    // ---- the pieces of eigenproblems; T is double or Complex --------------------------------------------------------------------------
+
+    /// <summary>A = Q T Q†: T's diagonal and off-diagonal, Q as reflectors in the lower triangle of A and in tau.</summary>
+    internal void Tridiagonalize<T>(int n, Span<T> a, Span<double> diagonal, Span<double> offDiagonal, Span<T> tau) where T : unmanaged
+    {
+        byte lower = (byte)'L';
+        int info, ld = Math.Max(1, n), size = -1;
+        T best;
+        var routine = typeof(T) == typeof(double) ? _library.Sytrd : _library.Hetrd;
+        fixed (T* pa = a, pt = tau)
+        fixed (double* pd = diagonal, pe = offDiagonal)
+        {
+            routine(&lower, &n, pa, &ld, pd, pe, pt, &best, &size, &info, 1);
+            size = Math.Max(1, (int)*(double*)&best); // the real part of a complex number stands first
+            T[] work = ArrayPool<T>.Shared.Rent(size);
+            fixed (T* pw = work) routine(&lower, &n, pa, &ld, pd, pe, pt, pw, &size, &info, 1);
+            ArrayPool<T>.Shared.Return(work);
+        }
+    }
+
+    /// <summary>T Z = Z Λ of a tridiagonal matrix (divide and conquer); the diagonal becomes Λ, rising, the off-diagonal is destroyed.</summary>
+    /// <returns>0, or k > 0: not converged.</returns>
+    internal int TridiagonalEigen(int n, Span<double> diagonal, Span<double> offDiagonal, Span<double> z)
+    {
+        byte job = (byte)'I';
+        int info, ld = Math.Max(1, n), size = -1, integers = -1, bestInteger;
+        double best;
+        fixed (double* pd = diagonal, pe = offDiagonal, pz = z)
+        {
+            _library.Stedc(&job, &n, pd, pe, pz, &ld, &best, &size, &bestInteger, &integers, &info, 1);
+            (size, integers) = ((int)best, bestInteger);
+            double[] work = ArrayPool<double>.Shared.Rent(size);
+            int[] integerWork = ArrayPool<int>.Shared.Rent(integers);
+            fixed (double* pw = work)
+            fixed (int* pi = integerWork)
+                _library.Stedc(&job, &n, pd, pe, pz, &ld, pw, &size, pi, &integers, &info, 1);
+            ArrayPool<double>.Shared.Return(work);
+            ArrayPool<int>.Shared.Return(integerWork);
+        }
+        return info;
+    }
+
+    /// <summary>C ← Q C with Q from <see cref="Tridiagonalize"/>.</summary>
+    internal void ApplyReflectors<T>(int n, int columns, Span<T> a, Span<T> tau, Span<T> c) where T : unmanaged
+    {
+        byte left = (byte)'L', lower = (byte)'L', none = (byte)'N';
+        int info, ld = Math.Max(1, n), size = -1;
+        T best;
+        var routine = typeof(T) == typeof(double) ? _library.Ormtr : _library.Unmtr;
+        fixed (T* pa = a, pt = tau, pc = c)
+        {
+            routine(&left, &lower, &none, &n, &columns, pa, &ld, pt, pc, &ld, &best, &size, &info, 1, 1, 1);
+            size = Math.Max(1, (int)*(double*)&best);
+            T[] work = ArrayPool<T>.Shared.Rent(size);
+            fixed (T* pw = work) routine(&left, &lower, &none, &n, &columns, pa, &ld, pt, pc, &ld, pw, &size, &info, 1, 1, 1);
+            ArrayPool<T>.Shared.Return(work);
+        }
+    }
+
+    /// <summary>B = L L† in place, lower triangle.</summary>
+    /// <returns>0, or k > 0: the leading minor of order k is not positive.</returns>
+    internal int Factor<T>(int n, Span<T> b) where T : unmanaged
+    {
+        byte lower = (byte)'L';
+        int info, ld = Math.Max(1, n);
+        var routine = typeof(T) == typeof(double) ? _library.PotrfReal : _library.PotrfComplex;
+        fixed (T* pb = b) routine(&lower, &n, pb, &ld, &info, 1);
+        return info;
+    }
+
+    /// <summary>A ← L⁻¹ A L⁻†, lower triangle.</summary>
+    internal void Reduce<T>(int n, Span<T> a, Span<T> l) where T : unmanaged
+    {
+        byte lower = (byte)'L';
+        int kind = 1, info, ld = Math.Max(1, n);
+        var routine = typeof(T) == typeof(double) ? _library.Sygst : _library.Hegst;
+        fixed (T* pa = a, pl = l) routine(&kind, &lower, &n, pa, &ld, pl, &ld, &info, 1);
+    }
+
+    /// <summary>C ← L⁻† C.</summary>
+    internal void SolveAdjoint<T>(int n, int columns, Span<T> l, Span<T> c) where T : unmanaged, INumberBase<T>
+    {
+        byte left = (byte)'L', lower = (byte)'L', adjoint = (byte)'C', any = (byte)'N';
+        int ld = Math.Max(1, n);
+        T one = T.One;
+        var routine = typeof(T) == typeof(double) ? _library.TrsmReal : _library.TrsmComplex;
+        fixed (T* pl = l, pc = c) routine(&left, &lower, &adjoint, &any, &n, &columns, &one, pl, &ld, pc, &ld, 1, 1, 1, 1);
+    }
+
     /// <summary>A = U Σ Vᵀ; A (m × n) is destroyed, s falls; u (m × m) and vt (n × n) are full, or empty when not wanted.</summary>
     /// <returns>0, or k > 0: not converged.</returns>
     internal int Svd(int m, int n, Span<double> a, Span<double> s, Span<double> u, Span<double> vt, bool vectors)

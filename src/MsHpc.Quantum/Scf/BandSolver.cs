@@ -1,5 +1,8 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 using MsHpc.Core;
+using MsHpc.Core.Parallel;
 using MsHpc.Quantum.TightBinding;
 
 namespace MsHpc.Quantum.Scf;
@@ -57,18 +60,38 @@ internal sealed class OrbitalLayout
 /// Levels, occupations and densities of a Hamiltonian by diagonalisation at every point of a mesh: H(k) C = S(k) C ε with
 /// H(k)_iμ,jν = Σ_n exp(2πi k·n) H_iμ,jν(n).
 /// </summary>
-/// <remarks>The densities are those that energies are linear in: E = Σ_μ P_μ H_μ + Σ_bonds P : H_block, so a bond's block holds both P_ij and P_ji.
-/// Work arrays are kept from call to call.</remarks>
-internal sealed class BandSolver(KMesh mesh)
+/// <remarks>
+/// The densities are those that energies are linear in: E = Σ_μ P_μ H_μ + Σ_bonds P : H_block, so a bond's block holds both P_ij and P_ji. Only these
+/// blocks are computed, from the occupied coefficients of both atoms: a few per cent of the whole matrix. A team shares out the points while the dense
+/// library runs on one thread; with one point the library has its own threads. Work arrays are kept from call to call.
+/// </remarks>
+internal sealed class BandSolver
 {
-    private double[][] _real = [];
-    private Complex[][] _complex = [];
-    private double[] _overlap = [], _scaled = [], _density = [];
-    private Complex[] _complexOverlap = [], _complexScaled = [], _complexDensity = [];
+    /// <summary>One point: matrices real or complex, and the occupied coefficients by orbital.</summary>
+    private sealed class Block
+    {
+        public Eigenproblem<double>? Real;
+        public Eigenproblem<Complex>? Complex;
+        public readonly AlignedArray<double> Rows = new();
+        public int Stride; // of a row: real parts, then imaginary ones, padded with zeros to whole lanes
+    }
+
+    private readonly ThreadTeam _team;
+    private readonly Block[] _points;
+    private readonly AlignedArray<double> _scaled = new();
     private double[] _weights = [];
+    private OrbitalLayout? _layout;
+
+    /// <param name="mesh">Points of the Brillouin zone.</param>
+    /// <param name="team">Threads; null: one.</param>
+    public BandSolver(KMesh mesh, ThreadTeam? team = null)
+    {
+        (Mesh, _team) = (mesh, team ?? ThreadTeam.Single);
+        _points = [.. mesh.Points.Select(p => p.IsReal ? new Block { Real = new() } : new Block { Complex = new() })];
+    }
 
     /// <summary>The mesh.</summary>
-    public KMesh Mesh { get; } = mesh;
+    public KMesh Mesh { get; }
 
     /// <summary>ε of all points one after the other, rising at each.</summary>
     public double[] Levels { get; private set; } = [];
@@ -89,19 +112,33 @@ internal sealed class BandSolver(KMesh mesh)
     public double BandEnergy { get; private set; }
 
     /// <summary>Solves, and fills the levels.</summary>
-    /// <param name="layout">Orbitals and bonds.</param>
-    /// <param name="bonds">The bonds.</param>
+    /// <param name="layout">Orbitals and bonds: a new one for new atoms, since the factors of S are kept for as long as it is the same.</param>
+    /// <param name="list">The bonds.</param>
     /// <param name="h">Hamiltonian.</param>
     /// <param name="s">Overlap, its diagonal one; null for orthogonal orbitals.</param>
     /// <param name="electrons">Electrons.</param>
     /// <param name="kT">Temperature of the electrons.</param>
-    public void Solve(OrbitalLayout layout, ReadOnlySpan<BondList.Bond> bonds, BondOperator h, BondOperator? s, double electrons, double kT)
+    public void Solve(OrbitalLayout layout, BondList list, BondOperator h, BondOperator? s, double electrons, double kT)
     {
-        Diagonalise(layout, bonds, h, s);
+        Diagonalise(layout, list, h, s);
         Fill([this], electrons, kT);
     }
 
-    /// <summary>Fills the levels of solvers that share their electrons: one Fermi level for all.</summary>
+    /// <summary>Levels; parameters as in <see cref="Solve"/>. <see cref="Fill"/> comes next.</summary>
+    public void Diagonalise(OrbitalLayout layout, BondList list, BondOperator h, BondOperator? s)
+    {
+        int n = layout.Count, points = Mesh.Points.Count;
+        if (Levels.Length != n * points)
+        {
+            (Levels, Occupations, _weights) = (new double[n * points], new double[n * points], new double[n * points]);
+            for (int p = 0; p < points; p++) _weights.AsSpan(p * n, n).Fill(Mesh.Points[p].Weight);
+        }
+        bool anew = !ReferenceEquals(layout, _layout);
+        _layout = layout;
+        Each(points, (p, _) => Diagonalise(p, layout, list, h, anew, s));
+    }
+
+    /// <summary>Fills the levels of solvers that share their electrons, one Fermi level for all, and takes the coefficients of the filled ones.</summary>
     public static void Fill(ReadOnlySpan<BandSolver> solvers, double electrons, double kT)
     {
         double[] levels = [], weights = [];
@@ -117,59 +154,61 @@ internal sealed class BandSolver(KMesh mesh)
             s.Entropy = FermiDirac.Entropy(s.Occupations, s._weights, kT, s.Full);
             s.BandEnergy = 0;
             for (int k = 0; k < s.Levels.Length; k++) s.BandEnergy += s._weights[k] * s.Occupations[k] * s.Levels[k];
+            s.Each(s.Mesh.Points.Count, (p, _) => s.Collect(p, s._layout!.Count));
         }
     }
 
-    /// <summary>Levels and coefficients; parameters as in <see cref="Solve"/>.</summary>
-    public void Diagonalise(OrbitalLayout layout, ReadOnlySpan<BondList.Bond> bonds, BondOperator h, BondOperator? s)
+    private void Each(int points, Action<int, int> body)
     {
-        int n = layout.Count, points = Mesh.Points.Count;
-        if (Levels.Length != n * points)
+        if (points > 1 && _team.Count > 1) Dense.OnOneThread(() => _team.Run(points, body));
+        else for (int p = 0; p < points; p++) body(p, 0);
+    }
+
+    private void Diagonalise(int p, OrbitalLayout layout, BondList list, BondOperator h, bool anew, BondOperator? s)
+    {
+        var point = Mesh.Points[p];
+        var bonds = list.Bonds;
+        var levels = Levels.AsSpan(p * layout.Count, layout.Count);
+        if (_points[p].Real is { } real)
         {
-            (Levels, Occupations, _weights) = (new double[n * points], new double[n * points], new double[n * points]);
-            (_real, _complex) = (new double[points][], new Complex[points][]);
+            if (anew)
+            {
+                real.Resize(layout.Count);
+                if (s is not null)
+                {
+                    Assemble(layout, bonds, s, point, real.Metric);
+                    real.FactorMetric();
+                }
+            }
+            Assemble(layout, bonds, h, point, real.Matrix);
+            real.Solve(levels);
         }
-        for (int p = 0; p < points; p++)
+        else if (_points[p].Complex is { } complex)
         {
-            var point = Mesh.Points[p];
-            _weights.AsSpan(p * n, n).Fill(point.Weight);
-            var levels = Levels.AsSpan(p * n, n);
-            if (point.IsReal)
+            if (anew)
             {
-                var a = _real[p] ??= new double[n * n];
-                Assemble(layout, bonds, h, point, a);
-                if (s is null) Dense.SymmetricEigen(n, a, levels);
-                else
+                complex.Resize(layout.Count);
+                if (s is not null)
                 {
-                    if (_overlap.Length != n * n) _overlap = new double[n * n];
-                    Assemble(layout, bonds, s, point, _overlap);
-                    Dense.GeneralizedSymmetricEigen(n, a, _overlap, levels);
+                    Assemble(layout, bonds, s, point, complex.Metric);
+                    complex.FactorMetric();
                 }
             }
-            else
-            {
-                var a = _complex[p] ??= new Complex[n * n];
-                Assemble(layout, bonds, h, point, a);
-                if (s is null) Dense.HermitianEigen(n, a, levels);
-                else
-                {
-                    if (_complexOverlap.Length != n * n) _complexOverlap = new Complex[n * n];
-                    Assemble(layout, bonds, s, point, _complexOverlap);
-                    Dense.GeneralizedHermitianEigen(n, a, _complexOverlap, levels);
-                }
-            }
+            Assemble(layout, bonds, h, point, complex.Matrix);
+            complex.Solve(levels);
         }
     }
 
     /// <summary>exp(2πi k·n) of a bond.</summary>
     private static Complex Phase(in KMesh.Point k, in BondList.Bond b)
     {
+        if ((b.N0 | b.N1 | b.N2) == 0) return Complex.One;
         var (sin, cos) = double.SinCosPi(2 * (k.K0 * b.N0 + k.K1 * b.N1 + k.K2 * b.N2));
         return new Complex(cos, sin);
     }
 
     /// <summary>Lower triangle of the matrix at a point whose phases are ±1.</summary>
-    private static void Assemble(OrbitalLayout layout, ReadOnlySpan<BondList.Bond> bonds, BondOperator o, in KMesh.Point k, double[] a)
+    internal static void Assemble(OrbitalLayout layout, ReadOnlySpan<BondList.Bond> bonds, BondOperator o, in KMesh.Point k, double[] a)
     {
         int n = layout.Count;
         a.AsSpan().Clear();
@@ -212,74 +251,130 @@ internal sealed class BandSolver(KMesh mesh)
         }
     }
 
+    /// <summary>Takes the coefficients of the levels that are not empty, a row for each orbital.</summary>
+    private unsafe void Collect(int p, int n)
+    {
+        // Levels rise: the occupied ones are the first.
+        int filled = n;
+        while (filled > 0 && Occupations[p * n + filled - 1] * Mesh.Points[p].Weight < 1e-18) filled--;
+        var point = _points[p];
+        int lanes = Lane.Blocks(filled) * Lane.Width;
+        point.Stride = point.Real is null ? 2 * lanes : lanes;
+        double* rows = point.Rows.Require((long)n * point.Stride);
+        point.Rows.Span(n * point.Stride).Clear();
+        if (point.Real is { } real)
+        {
+            fixed (double* c = real.Vectors(filled)) Turn(c, n, filled, 1, rows, point.Stride);
+        }
+        else
+        {
+            fixed (Complex* c = point.Complex!.Vectors(filled))
+            {
+                Turn((double*)c, n, filled, 2, rows, point.Stride);
+                Turn((double*)c + 1, n, filled, 2, rows + lanes, point.Stride);
+            }
+        }
+    }
+
+    /// <summary>rows[i·stride + l] = c[step·(i + l·n)], by squares that stay in the cache.</summary>
+    private static unsafe void Turn(double* c, int n, int filled, int step, double* rows, int stride)
+    {
+        const int square = 32;
+        for (int i0 = 0; i0 < n; i0 += square)
+            for (int l0 = 0; l0 < filled; l0 += square)
+                for (int i = i0; i < Math.Min(n, i0 + square); i++)
+                    for (int l = l0; l < Math.Min(filled, l0 + square); l++) rows[(long)i * stride + l] = c[step * (i + (long)l * n)];
+    }
+
     /// <summary>Density P = Σ w f c c† at the places that the operators have.</summary>
     /// <param name="layout">Orbitals and bonds.</param>
-    /// <param name="bonds">The bonds.</param>
+    /// <param name="list">The bonds.</param>
     /// <param name="energyWeighted">With f ε in the place of f.</param>
     /// <param name="density">Out.</param>
-    public void Density(OrbitalLayout layout, ReadOnlySpan<BondList.Bond> bonds, bool energyWeighted, BondOperator density)
+    public unsafe void Density(OrbitalLayout layout, BondList list, bool energyWeighted, BondOperator density)
     {
-        int n = layout.Count;
+        int n = layout.Count, count = list.Count;
         density.Resize(n, layout.Block[^1]);
         density.Diagonal.AsSpan().Clear();
         density.Blocks.AsSpan(0, layout.Block[^1]).Clear();
-        for (int p = 0; p < Mesh.Points.Count; p++)
+        for (int p = 0; p < _points.Length; p++)
         {
-            var point = Mesh.Points[p];
-            // Levels rise: the occupied ones are the first.
-            int filled = n;
-            while (filled > 0 && Occupations[p * n + filled - 1] * point.Weight < 1e-18) filled--;
-            if (point.IsReal) AddReal(layout, bonds, point, p, filled, energyWeighted, density);
-            else AddComplex(layout, bonds, point, p, filled, energyWeighted, density);
+            var (k, point) = (Mesh.Points[p], _points[p]);
+            int stride = point.Stride, half = point.Real is null ? stride / 2 : stride;
+            // Scaled rows w f c; for complex ones also w f c turned by −90°: Re and Im of a product are then plain dot products.
+            int copies = point.Real is null ? 2 : 1;
+            double* rows = point.Rows.Pointer, scaled = _scaled.Require((long)copies * n * stride);
+            long turned = (long)n * stride;
+            int first = p * n;
+            _team.Run(Chunks(n), (chunk, _) =>
+            {
+                for (int i = chunk * ChunkSize; i < Math.Min(n, (chunk + 1) * ChunkSize); i++)
+                {
+                    double* row = rows + (long)i * stride, to = scaled + (long)i * stride, away = to + turned;
+                    for (int l = 0; l < half; l++)
+                    {
+                        double share = l < n ? k.Weight * Occupations[first + l] * (energyWeighted ? Levels[first + l] : 1) : 0;
+                        to[l] = share * row[l];
+                        if (copies == 1) continue;
+                        to[half + l] = share * row[half + l];
+                        (away[l], away[half + l]) = (to[half + l], -to[l]);
+                    }
+                    double sum = 0;
+                    for (int l = 0; l < stride; l++) sum = Math.FusedMultiplyAdd(row[l], to[l], sum);
+                    density.Diagonal[i] += sum;
+                }
+            });
+            _team.Run(Chunks(count), (chunk, _) =>
+            {
+                var bonds = list.Bonds;
+                double* dots = stackalloc double[16];
+                for (int b = chunk * ChunkSize; b < Math.Min(count, (chunk + 1) * ChunkSize); b++)
+                {
+                    ref readonly var bond = ref bonds[b];
+                    int fi = layout.First[bond.I], fj = layout.First[bond.J], ni = layout.First[bond.I + 1] - fi, nj = layout.First[bond.J + 1] - fj;
+                    var block = density.Blocks.AsSpan(layout.Block[b], ni * nj);
+                    var phase = 2 * Phase(k, bond); // P_ji exp(i φ) H_ij and its conjugate: twice the real part
+                    for (int m = 0; m < ni; m += 4)
+                        for (int v = 0; v < nj; v += 4)
+                            for (int copy = 0; copy < copies; copy++)
+                            {
+                                double factor = copy == 0 ? phase.Real : -phase.Imaginary;
+                                Dots(rows + (long)(fi + m) * stride, Math.Min(4, ni - m), scaled + copy * turned + (long)(fj + v) * stride, Math.Min(4, nj - v), stride, dots);
+                                for (int r = 0; r < Math.Min(4, ni - m); r++)
+                                    for (int c = 0; c < Math.Min(4, nj - v); c++) block[(m + r) * nj + v + c] += factor * dots[4 * r + c];
+                            }
+                }
+            });
         }
     }
 
-    private double Share(int level, double weight, bool energyWeighted) => weight * Occupations[level] * (energyWeighted ? Levels[level] : 1);
+    private const int ChunkSize = 64;
 
-    private void AddReal(OrbitalLayout layout, ReadOnlySpan<BondList.Bond> bonds, in KMesh.Point k, int p, int filled, bool energyWeighted, BondOperator density)
-    {
-        int n = layout.Count;
-        if (_density.Length != n * n) (_density, _scaled) = (new double[n * n], new double[n * n]);
-        var c = _real[p];
-        for (int l = 0; l < filled; l++)
-        {
-            double share = Share(p * n + l, k.Weight, energyWeighted);
-            for (int i = 0; i < n; i++) _scaled[l * n + i] = share * c[l * n + i];
-        }
-        Dense.Gemm(false, true, n, n, filled, 1, _scaled, c, 0, _density);
-        for (int i = 0; i < n; i++) density.Diagonal[i] += _density[i * (n + 1)];
-        for (int b = 0; b < bonds.Length; b++)
-        {
-            ref readonly var bond = ref bonds[b];
-            int fi = layout.First[bond.I], fj = layout.First[bond.J], ni = layout.First[bond.I + 1] - fi, nj = layout.First[bond.J + 1] - fj;
-            double phase = 2 * Phase(k, bond).Real;
-            var block = density.Blocks.AsSpan(layout.Block[b], ni * nj);
-            for (int m = 0; m < ni; m++)
-                for (int v = 0; v < nj; v++) block[m * nj + v] += phase * _density[fj + v + (fi + m) * n];
-        }
-    }
+    private static int Chunks(int count) => (count + ChunkSize - 1) / ChunkSize;
 
-    private void AddComplex(OrbitalLayout layout, ReadOnlySpan<BondList.Bond> bonds, in KMesh.Point k, int p, int filled, bool energyWeighted, BondOperator density)
+    /// <summary>result[4 r + c] = a_r · b_c for up to four rows each; rows that are not there repeat the last one.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static unsafe void Dots(double* a, int rowsA, double* b, int rowsB, int stride, double* result)
     {
-        int n = layout.Count;
-        if (_complexDensity.Length != n * n) (_complexDensity, _complexScaled) = (new Complex[n * n], new Complex[n * n]);
-        var c = _complex[p];
-        for (int l = 0; l < filled; l++)
+        double* a1 = a + (rowsA > 1 ? stride : 0), a2 = rowsA > 2 ? a1 + stride : a1, a3 = rowsA > 3 ? a2 + stride : a2;
+        double* b1 = b + (rowsB > 1 ? stride : 0), b2 = rowsB > 2 ? b1 + stride : b1, b3 = rowsB > 3 ? b2 + stride : b2;
+        Lanes s00 = default, s01 = default, s02 = default, s03 = default, s10 = default, s11 = default, s12 = default, s13 = default;
+        Lanes s20 = default, s21 = default, s22 = default, s23 = default, s30 = default, s31 = default, s32 = default, s33 = default;
+        for (int l = 0; l < stride; l += Lane.Width)
         {
-            double share = Share(p * n + l, k.Weight, energyWeighted);
-            for (int i = 0; i < n; i++) _complexScaled[l * n + i] = share * c[l * n + i];
+            Lanes y0 = Vector512.Load(b + l), y1 = Vector512.Load(b1 + l), y2 = Vector512.Load(b2 + l), y3 = Vector512.Load(b3 + l);
+            Lanes x = Vector512.Load(a + l);
+            (s00, s01, s02, s03) = (Lane.Fma(x, y0, s00), Lane.Fma(x, y1, s01), Lane.Fma(x, y2, s02), Lane.Fma(x, y3, s03));
+            x = Vector512.Load(a1 + l);
+            (s10, s11, s12, s13) = (Lane.Fma(x, y0, s10), Lane.Fma(x, y1, s11), Lane.Fma(x, y2, s12), Lane.Fma(x, y3, s13));
+            x = Vector512.Load(a2 + l);
+            (s20, s21, s22, s23) = (Lane.Fma(x, y0, s20), Lane.Fma(x, y1, s21), Lane.Fma(x, y2, s22), Lane.Fma(x, y3, s23));
+            x = Vector512.Load(a3 + l);
+            (s30, s31, s32, s33) = (Lane.Fma(x, y0, s30), Lane.Fma(x, y1, s31), Lane.Fma(x, y2, s32), Lane.Fma(x, y3, s33));
         }
-        Dense.Gemm(MatrixOp.None, MatrixOp.ConjugateTranspose, n, n, filled, Complex.One, _complexScaled, c, Complex.Zero, _complexDensity);
-        for (int i = 0; i < n; i++) density.Diagonal[i] += _complexDensity[i * (n + 1)].Real;
-        for (int b = 0; b < bonds.Length; b++)
-        {
-            ref readonly var bond = ref bonds[b];
-            int fi = layout.First[bond.I], fj = layout.First[bond.J], ni = layout.First[bond.I + 1] - fi, nj = layout.First[bond.J + 1] - fj;
-            var phase = 2 * Phase(k, bond);
-            var block = density.Blocks.AsSpan(layout.Block[b], ni * nj);
-            // P_ji exp(i φ) H_ij and its conjugate: twice the real part
-            for (int m = 0; m < ni; m++)
-                for (int v = 0; v < nj; v++) block[m * nj + v] += (_complexDensity[fj + v + (fi + m) * n] * phase).Real;
-        }
+        (result[0], result[1], result[2], result[3]) = (Vector512.Sum(s00), Vector512.Sum(s01), Vector512.Sum(s02), Vector512.Sum(s03));
+        (result[4], result[5], result[6], result[7]) = (Vector512.Sum(s10), Vector512.Sum(s11), Vector512.Sum(s12), Vector512.Sum(s13));
+        (result[8], result[9], result[10], result[11]) = (Vector512.Sum(s20), Vector512.Sum(s21), Vector512.Sum(s22), Vector512.Sum(s23));
+        (result[12], result[13], result[14], result[15]) = (Vector512.Sum(s30), Vector512.Sum(s31), Vector512.Sum(s32), Vector512.Sum(s33));
     }
 }

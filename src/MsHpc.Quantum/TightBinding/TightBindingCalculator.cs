@@ -1,5 +1,7 @@
 using MsHpc.Atomistics;
 using MsHpc.Core;
+using MsHpc.Core.Parallel;
+using MsHpc.Quantum.LinearScaling;
 using MsHpc.Quantum.Scf;
 
 namespace MsHpc.Quantum.TightBinding;
@@ -14,15 +16,17 @@ namespace MsHpc.Quantum.TightBinding;
 /// <param name="ThirdOrder">The third order of charges (DFTB3); null: none.</param>
 /// <param name="HydrogenDamping">ζ of the damping of γ between hydrogen and any atom; 0: none.</param>
 /// <param name="Spin">Spin polarisation; null: every level holds both spins.</param>
+/// <param name="Purify">The density matrix by purification, for large systems with a gap, orthogonal models at Γ; null: by diagonalisation.</param>
 public sealed record TightBindingOptions(KMesh? Mesh = null, double KT = 0.001, double Charge = 0, bool SelfConsistent = false,
-    double Tolerance = 1e-10, int MaxCycles = 200, ThirdOrder? ThirdOrder = null, double HydrogenDamping = 0, Spin? Spin = null);
+    double Tolerance = 1e-10, int MaxCycles = 200, ThirdOrder? ThirdOrder = null, double HydrogenDamping = 0, Spin? Spin = null,
+    Purification? Purify = null);
 
 /// <summary>What tight binding found beyond energy and forces. Units eV.</summary>
 /// <param name="Band">Σ f ε; with self-consistent charges Tr P H₀.</param>
 /// <param name="Repulsive">Energy of the cores.</param>
 /// <param name="Entropy">TS of the electrons.</param>
 /// <param name="Fermi">Fermi level; with a fixed number of unpaired electrons that of the majority.</param>
-/// <param name="Gap">Lowest level above minus highest level below half filling, over all points and spins.</param>
+/// <param name="Gap">Lowest level above minus highest level below half filling, over all points and spins; with purification a lower bound.</param>
 /// <param name="Coulomb">Energy of self-consistent charges among themselves and with external ones.</param>
 /// <param name="Spin">Energy of the spins.</param>
 /// <param name="Cycles">Cycles of self-consistency; 1 without.</param>
@@ -53,6 +57,7 @@ public sealed class TightBindingCalculator : ICalculator
     private readonly TightBindingOptions _options;
     private readonly BandSolver _solver;
     private readonly BandSolver? _down; // of the other spin
+    private readonly Purifier? _purifier;
     private readonly BondList _bonds = new();
     private readonly BondOperator _h = new(), _s = new(), _p = new(), _m = new(), _w = new(), _shifted = new();
     private readonly ChargeInteraction _charges = new();
@@ -66,8 +71,11 @@ public sealed class TightBindingCalculator : ICalculator
 
     /// <param name="model">Parameters.</param>
     /// <param name="options">Mesh, temperature, charge, what is self-consistent.</param>
-    /// <exception cref="InputException">A temperature below zero; parameters of charges or spins that the model or the options lack.</exception>
-    public TightBindingCalculator(TightBindingModel model, TightBindingOptions? options = null)
+    /// <param name="team">Threads for what the dense library does not do; null: one. The library's own are chosen by <see cref="Dense.Use"/>.</param>
+    /// <param name="comm">Ranks that purify together, each with all atoms; null: one.</param>
+    /// <exception cref="InputException">A temperature below zero; parameters of charges or spins that the model or the options lack; options that
+    /// purification does not have.</exception>
+    public TightBindingCalculator(TightBindingModel model, TightBindingOptions? options = null, ThreadTeam? team = null, Comm? comm = null)
     {
         (_model, _options) = (model, options ?? new TightBindingOptions());
         var o = _options;
@@ -92,8 +100,14 @@ public sealed class TightBindingCalculator : ICalculator
                         if (w[a * l + b] != w[b * l + a]) throw new InputException($"the spin constants of {e.Symbol} must be a symmetric matrix; {w[a * l + b]} and {w[b * l + a]} differ");
             }
         double full = o.Spin is null ? 2 : 1;
-        _solver = new BandSolver(o.Mesh ?? KMesh.Gamma) { Full = full };
-        if (o.Spin is not null) _down = new BandSolver(_solver.Mesh) { Full = full };
+        _solver = new BandSolver(o.Mesh ?? KMesh.Gamma, team) { Full = full };
+        if (o.Spin is not null) _down = new BandSolver(_solver.Mesh, team) { Full = full };
+        if (o.Purify is not { } purify) return;
+        if (!(purify.Threshold > 0) || purify.Threshold > 0.01) throw new InputException($"a purification threshold of {purify.Threshold}: above zero and at most 0.01");
+        if (!model.IsOrthogonal) throw new InputException($"{model.Name} has an overlap matrix: purification is for orthogonal orbitals. Diagonalise");
+        if (_solver.Mesh.Points is not [{ K0: 0, K1: 0, K2: 0 }]) throw new InputException("purification is for Γ alone, of a cell that is large: take a larger cell, or diagonalise");
+        if (o.SelfConsistent) throw new InputException("purification is without self-consistent charges. Diagonalise");
+        _purifier = new Purifier(purify, team ?? ThreadTeam.Single, comm ?? Comm.Self);
     }
 
     /// <inheritdoc/>
@@ -110,14 +124,29 @@ public sealed class TightBindingCalculator : ICalculator
     /// <summary>Parts of the last energy; null before the first.</summary>
     public TightBindingEnergies? Energies { get; private set; }
 
-    /// <summary>Levels of the last calculation, eV: those of the first point, rising, then of the next; with spin those of ↑, then those of ↓.</summary>
+    /// <summary>Levels of the last calculation, eV: those of the first point, rising, then of the next; with spin those of ↑, then those of ↓. None with
+    /// purification.</summary>
     public double[] Levels => [.. (_down is null ? _solver.Levels : [.. _solver.Levels, .. _down.Levels]).Select(e => e * Codata.HartreeInEv)];
+
+    /// <summary>How well the last purification did; null without. Its energy error bounds what the dropped blocks can have done to the energy, from
+    /// above; forces are not stationary, and err by the order of its root.</summary>
+    public PurificationReport? Purified => _purifier?.Report;
 
     /// <summary>n↑ − n↓ of each atom in the last calculation; empty without spin.</summary>
     public double[] Moments { get; private set; } = [];
 
     /// <summary>The cycles of the last calculation, also of one that failed: largest change of a charge or spin, e, and free energy, eV.</summary>
     public IReadOnlyList<(double Residual, double Free)> History => _history;
+
+    /// <summary>H at Γ of the atoms of the last calculation, lower triangle: for the measurement of eigensolvers.</summary>
+    internal double[] GammaHamiltonian(Atoms atoms)
+    {
+        var layout = new OrbitalLayout(atoms.Types.ToArray().Select(t => _model.Elements[_model.IndexOf(atoms.Species[t].Symbol)].Orbitals));
+        layout.SetBonds(_bonds.Bonds);
+        var a = new double[layout.Count * layout.Count];
+        BandSolver.Assemble(layout, _bonds.Bonds, _h, KMesh.Gamma.Points[0], a);
+        return a;
+    }
 
     /// <inheritdoc/>
     public void Compute(Atoms atoms, Want want, CalculatorResults results)
@@ -163,25 +192,34 @@ public sealed class TightBindingCalculator : ICalculator
             _field.Build(atoms, ewald, External);
             (band, coulomb, spin, cycles) = Converge(layout, bonds, element, electrons, kT, repulsive);
         }
+        else if (_purifier is not null)
+        {
+            _purifier.Solve(atoms, layout, bonds, _h, electrons, _p);
+            // Occupations at the edges of the gap, 1/(1 + exp(gap/2kT)), are what a purified density has not.
+            if (_purifier.Gap < 30 * kT)
+                throw new InputException(string.Create(System.Globalization.CultureInfo.InvariantCulture, $"a gap of at least {_purifier.Gap * Codata.HartreeInEv:g3} eV is not wide against kT = {_options.KT:g3} eV: purification fills levels as without temperature. Diagonalise"));
+            band = _purifier.BandEnergy;
+        }
         else
         {
-            _solver.Solve(layout, bonds, _h, _model.IsOrthogonal ? null : _s, electrons, kT);
-            _solver.Density(layout, bonds, energyWeighted: false, _p);
+            _solver.Solve(layout, _bonds, _h, _model.IsOrthogonal ? null : _s, electrons, kT);
+            _solver.Density(layout, _bonds, energyWeighted: false, _p);
             band = _solver.BandEnergy;
         }
         if (!_model.IsOrthogonal)
         {
-            _solver.Density(layout, bonds, energyWeighted: true, _w);
+            _solver.Density(layout, _bonds, energyWeighted: true, _w);
             if (_down is not null)
             {
-                _down.Density(layout, bonds, energyWeighted: true, _shifted);
+                _down.Density(layout, _bonds, energyWeighted: true, _shifted);
                 for (int k = 0; k < layout.Block[^1]; k++) _w.Blocks[k] += _shifted.Blocks[k];
             }
         }
 
         Gradient(layout, bonds, element, density, embedSlope, results);
         double ev = Codata.HartreeInEv;
-        Energies = new TightBindingEnergies(band * ev, repulsive * ev, Entropy * ev, _solver.Fermi * ev, Gap(layout.Count, electrons) * ev, coulomb * ev, spin * ev, cycles);
+        var (fermi, gap) = _purifier is { } purified ? (purified.Fermi, purified.Gap) : (_solver.Fermi, Gap(layout.Count, electrons));
+        Energies = new TightBindingEnergies(band * ev, repulsive * ev, Entropy * ev, fermi * ev, gap * ev, coulomb * ev, spin * ev, cycles);
         results.Energy = Energies.Free;
         double[] orbitals = Populations(layout, bonds, _p);
         results.Charges = [.. Enumerable.Range(0, n).Select(i => _model.Elements[element[i]].Electrons - orbitals[layout.First[i]..layout.First[i + 1]].Sum())];
@@ -345,21 +383,21 @@ public sealed class TightBindingCalculator : ICalculator
         Shift(layout, bonds, 1);
         if (_down is null)
         {
-            _solver.Solve(layout, bonds, _shifted, overlap, electrons, kT);
-            _solver.Density(layout, bonds, energyWeighted: false, _p);
+            _solver.Solve(layout, _bonds, _shifted, overlap, electrons, kT);
+            _solver.Density(layout, _bonds, energyWeighted: false, _p);
             return _solver.BandEnergy;
         }
-        _solver.Diagonalise(layout, bonds, _shifted, overlap);
+        _solver.Diagonalise(layout, _bonds, _shifted, overlap);
         Shift(layout, bonds, -1);
-        _down.Diagonalise(layout, bonds, _shifted, overlap);
+        _down.Diagonalise(layout, _bonds, _shifted, overlap);
         if (_options.Spin!.Unpaired is { } unpaired)
         {
             BandSolver.Fill([_solver], 0.5 * (electrons + unpaired), kT);
             BandSolver.Fill([_down], 0.5 * (electrons - unpaired), kT);
         }
         else BandSolver.Fill([_solver, _down], electrons, kT);
-        _solver.Density(layout, bonds, energyWeighted: false, _p);
-        _down.Density(layout, bonds, energyWeighted: false, _m);
+        _solver.Density(layout, _bonds, energyWeighted: false, _p);
+        _down.Density(layout, _bonds, energyWeighted: false, _m);
         static void SumAndDifference(Span<double> up, Span<double> down)
         {
             for (int k = 0; k < up.Length; k++) (up[k], down[k]) = (up[k] + down[k], up[k] - down[k]);
